@@ -1,0 +1,3 @@
+//! The `mailseal` command.
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! What all stages read: the envelope, the header block, and what was kept of the body.
+
+pub mod address;
+pub mod body;
+pub mod envelope;
+pub mod header;
+pub mod origin;

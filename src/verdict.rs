@@ -1,0 +1,148 @@
+//! The verdict on one message: what every stage found and what is to be done about it.
+
+use serde::Serialize;
+
+use crate::auth::Authentication;
+use crate::message::origin::{Origin, Role};
+use crate::scan::ScanResult;
+
+/// How an operator wants a finding treated: the values of the policy settings and of a rule's
+/// `action`, ordered by strictness, so that the strictest of one step is their maximum.
+#[derive(
+    Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Nothing is done and nothing is written.
+    Off,
+    /// Delivered, with an `X-Mailseal-Tag` field.
+    Tag,
+    /// Accepted from the client and thrown away.
+    Discard,
+    /// Refused for now, with a 4xx reply.
+    Tempfail,
+    /// Held in the MTA's queue.
+    Quarantine,
+    /// Refused with a 5xx reply.
+    Reject,
+}
+
+/// What becomes of the message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disposition {
+    /// Delivered, with the changes of the verdict.
+    Accept,
+    /// Accepted from the client and thrown away.
+    Discard,
+    /// Refused for now; the client keeps the message and tries again.
+    Tempfail,
+    /// Accepted, and held in the MTA's queue until an operator releases it.
+    Quarantine,
+    /// Refused for good; the client tells its sender.
+    Reject,
+}
+
+impl Disposition {
+    /// The disposition's name in logs, `check` and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Discard => "discard",
+            Self::Tempfail => "tempfail",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+impl From<Action> for Disposition {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Off | Action::Tag => Self::Accept,
+            Action::Discard => Self::Discard,
+            Action::Tempfail => Self::Tempfail,
+            Action::Quarantine => Self::Quarantine,
+            Action::Reject => Self::Reject,
+        }
+    }
+}
+
+/// An SMTP reply with its enhanced status code (RFC 5321 §4.2, RFC 3463).
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Reply {
+    /// Three digits, 4xx or 5xx.
+    pub code: u16,
+    /// Class, subject and detail, such as `5.7.1`.
+    pub enhanced: String,
+    /// One line of printable ASCII.
+    pub text: String,
+}
+
+impl std::fmt::Display for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.code, self.enhanced, self.text)
+    }
+}
+
+/// A rule that matched.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Hit {
+    /// The rule's name, which is also the tag.
+    pub rule: String,
+    /// What the rule asks for.
+    pub action: Action,
+    /// The rule's own reply text, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+    /// What matched, for the log: the view and an excerpt, escaped.
+    pub matched: String,
+}
+
+/// One edit of the message, in the order in which it is applied.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// Removes the `occurrence`th field of that name, counted from 1 at the top.
+    DeleteHeader {
+        /// The field's name.
+        name: String,
+        /// Which of the fields of that name, from 1.
+        occurrence: u32,
+    },
+    /// Puts a field above all fields of the message as the filter saw it.
+    InsertHeader {
+        /// The field's name.
+        name: String,
+        /// The field's value without the leading space; folds are CRLF and white space.
+        value: String,
+    },
+    /// Holds the message in the MTA's queue.
+    Quarantine {
+        /// What the operator reads in the queue listing.
+        reason: String,
+    },
+}
+
+/// All that is known and decided of one message.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// What becomes of the message.
+    pub disposition: Disposition,
+    /// The reply, where the disposition is a refusal.
+    pub reply: Option<Reply>,
+    /// Where the message comes from.
+    pub origin: Origin,
+    /// What is done with it for that.
+    pub role: Role,
+    /// What each authentication method said.
+    pub auth: Authentication,
+    /// The rules that matched, in their order.
+    pub hits: Vec<Hit>,
+    /// What the scanner said; `None` where none is configured.
+    pub scan: Option<ScanResult>,
+    /// The edits, in the order in which they are applied.
+    pub changes: Vec<Change>,
+    /// Why, in sentences.
+    pub reasons: Vec<String>,
+}
