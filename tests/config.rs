@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mailseal::config::fields::{Default as Value, SECTIONS};
@@ -13,8 +14,8 @@ use mailseal::verdict::Action;
 
 /// The directories of `tests/bad_configs/`, in their order.
 fn bad_configs() -> Vec<PathBuf> {
-    let entries = fs::read_dir("tests/bad_configs").unwrap();
-    let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir("tests/bad_configs").expect("tests run in the crate's directory");
+    let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     dirs.sort();
     dirs
 }
@@ -192,7 +193,66 @@ fn a_mebibyte_of_faults_is_told_in_bounded_time_and_space() {
         let message = Loaded::parse(&text, Path::new("m"), Path::new("")).unwrap_err().to_string();
         assert!(message.lines().count() <= 101 && message.len() < 100_000, "{}", message.len());
     }
-    let keys: String = (0..40_000).map(|n| format!("unknown_key_{n} = 1\n")).collect();
-    let message = Loaded::parse(&keys, Path::new("m"), Path::new("")).unwrap_err().to_string();
+    let keys: Vec<String> = (0..40_000).map(|n| format!("unknown_key_{n} = 1")).collect();
+    let message =
+        Loaded::parse(&keys.join("\n"), Path::new("m"), Path::new("")).unwrap_err().to_string();
     assert!(message.ends_with("39900 more faults"));
+}
+
+/// Runs the command in the crate's directory.
+fn mailseal(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mailseal")).args(args).output();
+    let output = output.expect("the command was built with the tests");
+    let text = |octets: Vec<u8>| String::from_utf8(octets).expect("it prints UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_prints_what_the_library_says() {
+    assert_eq!(mailseal(&["config", "default"]), (Some(0), sample(), String::new()));
+    let (code, shown, _) = mailseal(&["config", "show"]);
+    assert_eq!((code, shown), (Some(0), Loaded::built_in().shown));
+}
+
+#[test]
+fn exit_codes_tell_users_faults() {
+    let bad = "tests/bad_configs/01-unknown-key/mailseal.toml";
+    let (code, out, err) = mailseal(&["config", "check", bad]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert_eq!(
+        err,
+        format!("{bad}:2:1: unknown key \"lisen\" in [milter] (did you mean \"listen\"?)\n")
+    );
+    assert_eq!(mailseal(&["config", "check", "no-such.toml"]).0, Some(2));
+    assert_eq!(mailseal(&["config", "check"]).0, Some(2));
+    assert_eq!(mailseal(&["confg"]).0, Some(2));
+
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("mailseal.toml");
+    fs::write(&good, sample()).unwrap();
+    let (code, out, _) = mailseal(&["config", "check", good.to_str().unwrap()]);
+    assert_eq!((code, out), (Some(0), format!("{}: no faults\n", good.display())));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailseal"))
+        .args(["config", "default"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_the_system() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_mailseal")).args(["config", "show"]).stdout(full).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(3) && said.contains("cannot write"), "{said}");
 }

@@ -61,6 +61,7 @@ impl Complaint {
     }
 
     /// The same complaint with its remedy.
+    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -1,6 +1,6 @@
 //! The commented sample config, made from the list of fields.
 //!
-//! Keys are commented out with `#` alone and comments with `# `, as sshd_config has it: what an
+//! Keys are commented out with `#` alone and comments with `# `, as `sshd_config` has it: what an
 //! operator does not set follows the defaults of later versions, and taking away each `#` that no
 //! space follows gives the defaults themselves.
 

@@ -91,10 +91,8 @@ fn located(error: &toml::de::Error, text: &str) -> Located {
 
 /// The parser's words may quote the text, so control characters are escaped.
 fn one_line(message: &str) -> String {
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_debug().to_string(),
-        false => c.to_string(),
-    };
+    let escaped =
+        |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
     message.chars().map(escaped).collect()
 }
 
