@@ -1,10 +1,27 @@
 //! The configuration, resolved: every value has its type and every default is filled in.
 //!
-//! `fields` is the list of keys with their docs, which also makes the sample config; `error` says
-//! what is wrong with a file, and where.
+//! `fields` is the list of keys with their docs and defaults, which also makes the sample config;
+//! `resolve` turns a file's values into the types below, and `error` says what is wrong with a
+//! file, and where. Relative directories are resolved against the file's directory, and without a
+//! file against the current one.
+//!
+//! Failure: a file that cannot be read, and all faults of one that can, are `ConfigErrors`.
+
+pub mod endpoint;
+pub mod error;
+pub mod fields;
+pub mod nearest;
+mod parse;
+mod resolve;
+pub mod sample;
+mod section;
+mod source;
+mod value;
+mod warnings;
+mod words;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -12,8 +29,11 @@ use ipnet::IpNet;
 use crate::dkim::canonical::Canonicalization;
 use crate::verdict::Action;
 
+pub use endpoint::Endpoint;
+pub use error::ConfigErrors;
+
 /// Everything the operator can set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// `[milter]`
     pub milter: Milter,
@@ -37,17 +57,56 @@ pub struct Config {
     pub telemetry: Telemetry,
 }
 
-/// A socket address of the milter or of clamd.
-#[derive(Clone, Debug, Eq, PartialEq, Hash)]
-pub enum Endpoint {
-    /// `inet:HOST:PORT` (Postfix) or `inet:PORT@HOST` (Sendmail).
-    Inet(SocketAddr),
-    /// `unix:PATH` or `local:PATH`.
-    Unix(PathBuf),
+/// A configuration and what else its file gave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is allowed and still deserves a word at start, one sentence each.
+    pub warnings: Vec<String>,
+    /// Every value in force, as TOML; reading it gives the same configuration.
+    pub shown: String,
+}
+
+impl Loaded {
+    /// The built-in defaults.
+    ///
+    /// # Panics
+    /// Where the list of fields is wrong, which the tests exclude: an empty file has no faults.
+    pub fn built_in() -> Self {
+        let loaded = Self::parse("", Path::new("built-in defaults"), Path::new(""));
+        loaded.expect("an empty file has no faults")
+    }
+
+    /// The configuration of a file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&source::read(path)?, path, base)
+    }
+
+    /// The configuration in a text; `path` names it in errors, and relative directories are joined
+    /// to `base`.
+    pub fn parse(text: &str, path: &Path, base: &Path) -> Result<Self, ConfigErrors> {
+        source::parse(text, path, base)
+    }
+}
+
+impl Default for Config {
+    /// The built-in defaults; `keys` and `rules` are directories of the current one.
+    fn default() -> Self {
+        Loaded::built_in().config
+    }
+}
+
+impl Config {
+    /// The configuration of a file, and the warnings about it.
+    pub fn load(path: &Path) -> Result<(Self, Vec<String>), ConfigErrors> {
+        Loaded::from_file(path).map(|loaded| (loaded.config, loaded.warnings))
+    }
 }
 
 /// `[milter]`: where the MTA finds us.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Milter {
     /// The sockets.
     pub listen: Vec<Endpoint>,
@@ -62,7 +121,7 @@ pub struct Milter {
 }
 
 /// `[identity]`: who we are and whom we trust.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
     /// The authserv-id of our results header fields (RFC 8601 §2.5).
     pub authserv_id: String,
@@ -77,7 +136,7 @@ pub struct Identity {
 }
 
 /// `[dns]`: whom we ask.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Dns {
     /// The resolvers; empty: the system's.
     pub servers: Vec<SocketAddr>,
@@ -86,7 +145,7 @@ pub struct Dns {
 }
 
 /// `[sign]`: DKIM signing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sign {
     /// The key store.
     pub keys: PathBuf,
@@ -98,7 +157,7 @@ pub struct Sign {
     pub expire: Option<Duration>,
     /// The fields that are signed where present, besides From.
     pub fields: Vec<String>,
-    /// The fields that are signed once more than present, so that none can be added.
+    /// The fields that are signed once more than present, so that none can be added, besides From.
     pub oversign: Vec<String>,
     /// Which mail of local origin is signed.
     pub local: SignLocal,
@@ -116,7 +175,7 @@ pub enum SignLocal {
 }
 
 /// `[verify]`: SPF, DKIM, DMARC.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verify {
     /// Whether mail is verified at all.
     pub enabled: bool,
@@ -125,7 +184,7 @@ pub struct Verify {
 }
 
 /// `[policy]`: what is done about authentication results.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
     /// The strictest treatment of a DMARC failure that the author domain's policy can ask for.
     pub dmarc: Action,
@@ -140,7 +199,7 @@ pub struct Policy {
 }
 
 /// One `[[policy.exempt]]`; it names a message where any one of its entries does.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Exempt {
     /// Clients.
     pub networks: Vec<IpNet>,
@@ -153,7 +212,7 @@ pub struct Exempt {
 }
 
 /// `[rules]`: header and body rules.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rules {
     /// The directory of rule files.
     pub dir: PathBuf,
@@ -162,7 +221,7 @@ pub struct Rules {
 }
 
 /// `[clamav]`: virus scanning.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Clamav {
     /// The clamds, in the order in which they are asked; empty: nothing is scanned.
     pub servers: Vec<Endpoint>,
@@ -179,7 +238,7 @@ pub struct Clamav {
 }
 
 /// `[limits]`: what one message may cost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Octets of the header block.
     pub header_bytes_max: usize,
@@ -192,7 +251,7 @@ pub struct Limits {
 }
 
 /// `[telemetry]`: logs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Telemetry {
     /// The form of log lines.
     pub log: LogFormat,

@@ -1,1 +1,7 @@
-//! (empty)
+//! DNS: the one door to the resolver.
+
+mod failures;
+mod name;
+pub mod resolver;
+
+pub use resolver::{Dns, LookupError, Mx, Resolver, ResolverError};

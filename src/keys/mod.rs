@@ -1,1 +1,3 @@
-//! (empty)
+//! The keys that sign.
+
+pub mod domain;

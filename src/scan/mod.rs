@@ -1,4 +1,17 @@
 //! Virus scanning by clamd: the message is streamed while it arrives.
+//!
+//! `scanner` opens a scan and feeds it, `conversation` is the talk with clamd on one connection,
+//! `reply` reads what clamd answers.
+//!
+//! Failure: whatever clamd or the network does ends as a [`ScanResult`] that says so. A message is
+//! `Clean` only where clamd said so after it had all of it.
+
+mod conversation;
+mod reply;
+mod scanner;
+
+pub use reply::parse_reply;
+pub use scanner::{Scan, Scanner};
 
 use serde::Serialize;
 
@@ -10,16 +23,27 @@ pub enum ScanResult {
     Clean,
     /// clamd found something.
     Infected {
-        /// The signature's name as clamd spells it: hostile input, to be escaped.
+        /// The signature's name: at most 128 printable ASCII characters, none of which can end or
+        /// quote anything in a header field, a reply or a log line (others became `?`).
         name: String,
     },
     /// Not scanned, or not all of it.
     Unscanned {
         /// Why.
         cause: Unscanned,
-        /// The cause in words.
+        /// The cause in words: printable ASCII where it repeats clamd.
         reason: String,
     },
+}
+
+impl ScanResult {
+    fn failed(reason: impl Into<String>) -> Self {
+        Self::Unscanned { cause: Unscanned::Failed, reason: reason.into() }
+    }
+
+    fn oversize(reason: impl Into<String>) -> Self {
+        Self::Unscanned { cause: Unscanned::Oversize, reason: reason.into() }
+    }
 }
 
 /// Why a message was not scanned.

@@ -1,0 +1,200 @@
+//! The command line: types only.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One milter for Postfix and Sendmail: DKIM signing with rotating keys, SPF, DKIM and DMARC
+/// verification, rules and `ClamAV`.
+#[derive(Debug, Parser)]
+#[command(name = "mailseal", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the MTA
+    Serve(Serve),
+    /// Judge one message and print the verdict
+    ///
+    /// Exits with 1 where the verdict is other than accept.
+    Check(Check),
+    /// Make and activate the keys that sign
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Print the DNS records of a domain
+    #[command(subcommand)]
+    Dns(Dns),
+    /// Test the rules
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Which configuration a command works with.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ConfigArg {
+    /// The config file; without it, the built-in defaults are in force
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Judge and log everything; change and refuse nothing
+    #[arg(long)]
+    pub(crate) observe: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// The message; - is standard input
+    #[arg(value_name = "MESSAGE.eml")]
+    pub(crate) message: PathBuf,
+    /// The client's address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) client_ip: Option<IpAddr>,
+    /// The client's name, as the MTA verified it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client_name: Option<String>,
+    /// What the client said at HELO or EHLO
+    #[arg(long, value_name = "NAME")]
+    pub(crate) helo: Option<String>,
+    /// The reverse path; "" or "<>" is the null one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mail_from: Option<String>,
+    /// A recipient; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) rcpt: Vec<String>,
+    /// The user that the client authenticated as
+    #[arg(long, value_name = "USER")]
+    pub(crate) auth: Option<String>,
+    /// The name of the MTA's listener
+    #[arg(long, value_name = "NAME")]
+    pub(crate) daemon_name: Option<String>,
+    /// The MTA's queue id
+    #[arg(long, value_name = "ID")]
+    pub(crate) queue_id: Option<String>,
+    /// Print the verdict as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the message as it would leave
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) emit: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make keys for a domain, pending until they are activated
+    Generate(Generate),
+    /// Sign with the newest pending keys of a domain
+    Activate(Activate),
+    /// List the keys of all domains
+    List {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Generate {
+    /// The domain that signs (d=)
+    pub(crate) domain: String,
+    /// What to make
+    #[arg(long, value_enum, default_value_t = Algorithms::Rsa)]
+    pub(crate) algorithm: Algorithms,
+    /// The size of an RSA key
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=4096))]
+    pub(crate) bits: u32,
+    /// The selector (s=); by default dated, such as s2026-11-a
+    #[arg(long)]
+    pub(crate) selector: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+/// Which keys are made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Algorithms {
+    /// RSA, which every verifier knows
+    Rsa,
+    /// Ed25519, which many verifiers do not know yet
+    Ed25519,
+    /// One of each, with two selectors
+    Both,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Activate {
+    /// The domain
+    pub(crate) domain: String,
+    /// The one key to activate; by default the newest pending key of each algorithm
+    #[arg(long)]
+    pub(crate) selector: Option<String>,
+    /// Activate without having seen the record in DNS; publish it first
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dns {
+    /// Print the records to publish, as lines of a zone file
+    Records {
+        /// The domain
+        domain: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Run every rule's examples
+    Test {
+        /// The directory of rule files; by default the configuration's
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check a config file and print all its faults
+    Check {
+        /// The config file
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Print every value in force
+    Show {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Print a commented sample config with all keys and defaults
+    Default,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

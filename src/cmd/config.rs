@@ -1,0 +1,35 @@
+//! `mailseal config`: check, show, default.
+
+use mailseal::config::sample::sample;
+
+use super::print::{complain, print};
+use super::{Outcome, UsageError, load};
+use crate::cli::{ConfigArg, ConfigCommand};
+
+pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<Outcome> {
+    match command {
+        ConfigCommand::Check { file, config } => check(&ConfigArg { path: file.or(config.path) }),
+        ConfigCommand::Show { config } => show(&config),
+        ConfigCommand::Default => print(&sample()).map(|()| Outcome::Done),
+    }
+}
+
+fn check(arg: &ConfigArg) -> anyhow::Result<Outcome> {
+    let Some(path) = &arg.path else {
+        return Err(UsageError("name the file: mailseal config check FILE".to_owned()).into());
+    };
+    for warning in load(arg)?.warnings {
+        complain(&format!("{}: warning: {warning}", path.display()));
+    }
+    print(&format!("{}: no faults", path.display()))?;
+    Ok(Outcome::Done)
+}
+
+fn show(arg: &ConfigArg) -> anyhow::Result<Outcome> {
+    let loaded = load(arg)?;
+    for warning in &loaded.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    print(&loaded.shown)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,76 @@
+//! The subcommands, a file each: the only place that prints.
+
+mod check;
+mod config;
+pub(crate) mod print;
+mod rules;
+mod serve;
+
+use std::fmt;
+
+use anyhow::Context as _;
+use mailseal::config::{Config, ConfigErrors, Loaded};
+use tokio::runtime;
+
+use crate::cli::{Cli, Command, ConfigArg};
+
+/// How a command ended that did its work.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// All is well.
+    Done,
+    /// The check or verification found a fault.
+    FaultFound,
+}
+
+/// What the user asked for cannot be: exit code 2.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Runs the command; `serve` has threads, the others need none.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    match cli.command {
+        Command::Serve(args) => block_on(runtime::Builder::new_multi_thread(), serve::run(args)),
+        Command::Check(args) => block_on(runtime::Builder::new_current_thread(), check::run(args)),
+        Command::Keys(_) | Command::Dns(_) => anyhow::bail!("not wired yet"),
+        Command::Rules(command) => rules::run(&command),
+        Command::Config(command) => config::run(command),
+    }
+}
+
+/// 2 for errors of the command line and the configuration, 3 for those of the system.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_users = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<UsageError>() || cause.is::<ConfigErrors>()
+    };
+    if error.chain().any(is_users) { 2 } else { 3 }
+}
+
+/// The configuration that an argument names, its warnings printed.
+pub(crate) fn load_config(arg: &ConfigArg) -> anyhow::Result<Config> {
+    let loaded = load(arg)?;
+    for warning in &loaded.warnings {
+        print::complain(&format!("warning: {warning}"));
+    }
+    Ok(loaded.config)
+}
+
+fn load(arg: &ConfigArg) -> Result<Loaded, ConfigErrors> {
+    arg.path.as_ref().map_or_else(|| Ok(Loaded::built_in()), |path| Loaded::from_file(path))
+}
+
+fn block_on(
+    mut builder: runtime::Builder,
+    command: impl Future<Output = anyhow::Result<Outcome>>,
+) -> anyhow::Result<Outcome> {
+    let runtime = builder.enable_all().build().context("cannot start the async runtime")?;
+    runtime.block_on(command)
+}

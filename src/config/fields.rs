@@ -1,0 +1,296 @@
+//! The list of all sections and keys, with their docs and their defaults as TOML.
+//!
+//! From it come the sample config, the defaults, and the names that a config file may use. To add a
+//! key: a field here, a line in `resolve`, and a case in `tests/bad_configs/`.
+
+/// A section of the file.
+pub struct Section {
+    /// Its name, dotted where it lies in another.
+    pub name: &'static str,
+    /// What it is about.
+    pub doc: &'static str,
+    /// Whether it is an array of tables, written in double brackets.
+    pub repeated: bool,
+    /// Its keys.
+    pub fields: &'static [Field],
+}
+
+/// A key of a section.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// The value where the file does not set it.
+    pub default: Default,
+    /// What it says, its units and what to mind.
+    pub doc: &'static str,
+}
+
+/// The value of a key that the file does not set.
+pub enum Default {
+    /// This TOML.
+    Toml(&'static str),
+    /// None, or one that is only known at run time; this TOML is an example.
+    Unset(&'static str),
+}
+
+const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Field {
+    Field { name, default: Default::Toml(default), doc }
+}
+
+const fn unset(name: &'static str, example: &'static str, doc: &'static str) -> Field {
+    Field { name, default: Default::Unset(example), doc }
+}
+
+const fn section(name: &'static str, doc: &'static str, fields: &'static [Field]) -> Section {
+    Section { name, doc, repeated: false, fields }
+}
+
+/// All sections, in the order of the sample.
+pub const SECTIONS: &[Section] = &[
+    section("milter", "Where the MTA finds mailseal.", MILTER),
+    section("identity", "Who we are, and whom we trust.", IDENTITY),
+    section("dns", "Whom we ask.", DNS),
+    section("sign", "DKIM signing of mail that leaves.", SIGN),
+    section("verify", "SPF, DKIM and DMARC of mail that arrives.", VERIFY),
+    section("policy", "What is done about authentication results.", POLICY),
+    Section {
+        name: "policy.exempt",
+        doc: "Messages that [policy] leaves alone: mailing lists, forwarders, broken partners.\n\
+              Each [[policy.exempt]] names a message where any one of its entries does.",
+        repeated: true,
+        fields: POLICY_EXEMPT,
+    },
+    section("rules", "Header and body rules.", RULES),
+    section("clamav", "Virus scanning. Off until servers are named.", CLAMAV),
+    section("limits", "What one message may cost.", LIMITS),
+    section("telemetry", "Logs.", TELEMETRY),
+];
+
+const MILTER: &[Field] = &[
+    key(
+        "listen",
+        r#"["inet:127.0.0.1:8891"]"#,
+        "The sockets, in Postfix's spelling (\"inet:ADDRESS:PORT\", \"unix:/PATH\") or Sendmail's\n\
+         (\"inet:PORT@ADDRESS\", \"local:/PATH\"). IPv6 addresses stand in brackets.",
+    ),
+    key(
+        "allow_peers",
+        r#"["127.0.0.0/8", "::1/128"]"#,
+        "The networks that may connect to the inet sockets. Whoever speaks milter to us can have\n\
+         mail signed, so name the MTAs and nobody else.",
+    ),
+    key(
+        "socket_mode",
+        r#""0660""#,
+        "The mode of Unix sockets, in octal. The MTA's user must be able to read and write.",
+    ),
+    unset(
+        "socket_group",
+        r#""postfix""#,
+        "The group of Unix sockets, by name or number. Not set: the daemon's own group.",
+    ),
+    key(
+        "connections_max",
+        "1000",
+        "How many connections are served at once, from 1 to 65536; more wait in the backlog.",
+    ),
+];
+
+const IDENTITY: &[Field] = &[
+    unset(
+        "authserv_id",
+        r#""mx.example.org""#,
+        "The name that signs our Authentication-Results fields. Fields of mail that arrives with\n\
+         it are forged, and removed. Not set: the host name, with a warning if it has no dot.",
+    ),
+    key(
+        "authserv_ids_ours",
+        "[]",
+        "Further such names of ours, of other hosts or of earlier days.",
+    ),
+    key(
+        "trusted_networks",
+        r#"["127.0.0.0/8", "::1/128"]"#,
+        "The clients whose mail is ours (origin local) and is signed. sendmail(1) hands mail in\n\
+         as 127.0.0.1.",
+    ),
+    key(
+        "trusted_relays",
+        "[]",
+        "The clients that hand on the mail of others: a backup MX, a border filter, a content\n\
+         filter that re-injects. Never signed, never refused, its results fields kept.",
+    ),
+    key(
+        "originating_daemons",
+        r#"["ORIGINATING"]"#,
+        "The milter_macro_daemon_name (Postfix) or Name= (Sendmail) of the submission listeners.",
+    ),
+];
+
+const DNS: &[Field] = &[
+    key(
+        "servers",
+        "[]",
+        "The resolvers, as \"ADDRESS\" or \"ADDRESS:PORT\". Empty: those of /etc/resolv.conf. A\n\
+         caching resolver on this machine is fastest.",
+    ),
+    key("timeout_secs", "5", "How long one look-up may take, in seconds, from 1 to 60."),
+];
+
+const SIGN: &[Field] = &[
+    key(
+        "keys",
+        r#""keys""#,
+        "The directory of the keys, DIRECTORY/DOMAIN/SELECTOR.pem, written by `mailseal keys`.\n\
+         Relative to this file's directory; without a file, to the current directory.",
+    ),
+    key(
+        "canonicalization",
+        r#""relaxed/relaxed""#,
+        "Of header and body: \"relaxed/relaxed\", \"relaxed/simple\", \"simple/relaxed\" or\n\
+         \"simple/simple\". What is signed simple seldom survives a relay.",
+    ),
+    unset(
+        "expire_secs",
+        "1209600",
+        "The lifetime of a signature, in seconds, from 3600 to 31536000. Not set: no expiry.\n\
+         Mail that lies in a queue for longer fails verification.",
+    ),
+    key(
+        "fields",
+        r#"[
+"Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
+"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "List-Unsubscribe",
+"List-Unsubscribe-Post", "Autocrypt"
+]"#,
+        "The header fields that are signed where present. From always is.",
+    ),
+    key(
+        "oversign",
+        r#"["To", "Cc", "Subject", "Reply-To", "Content-Type"]"#,
+        "The header fields that are signed once more than present, so that none can be added.\n\
+         From always is. Not Date or Message-ID: Sendmail adds them after us.",
+    ),
+    key(
+        "local",
+        r#""all""#,
+        "Which mail of origin local is signed: \"all\" by its author domain, \"domains\" only where\n\
+         the envelope sender is of the author domain too, \"off\" none.",
+    ),
+];
+
+const VERIFY: &[Field] = &[
+    key("enabled", "true", "Whether mail is verified at all."),
+    key(
+        "min_rsa_bits",
+        "1024",
+        "Signatures by smaller RSA keys do not pass, from 1024 (RFC 8301) to 4096.",
+    ),
+];
+
+const POLICY: &[Field] = &[
+    key(
+        "dmarc",
+        r#""tag""#,
+        "The strictest treatment that a DMARC failure gets where the author domain asks for it:\n\
+         \"off\", \"tag\", \"quarantine\" or \"reject\". RFC 9989 forbids rejecting for p=reject\n\
+         alone; \"quarantine\" treats p=reject as quarantine, \"reject\" goes beyond the RFC and\n\
+         loses mail of mailing lists. Quarantine is the MTA's hold queue: somebody must look.",
+    ),
+    key("spf_fail", r#""tag""#, "On SPF fail: \"off\", \"tag\", \"quarantine\" or \"reject\"."),
+    key(
+        "malformed_from",
+        r#""tag""#,
+        "On a From field with no, several or unreadable author domains: \"off\", \"tag\",\n\
+         \"quarantine\" or \"reject\".",
+    ),
+    key(
+        "temperror",
+        r#""accept""#,
+        "Where DNS trouble leaves a result open: \"accept\", or \"tempfail\" to let the client\n\
+         come again.",
+    ),
+];
+
+const POLICY_EXEMPT: &[Field] = &[
+    unset("networks", r#"["192.0.2.0/24"]"#, "Clients."),
+    unset("lists", r#"["announce.example.org"]"#, "List-Ids."),
+    unset(
+        "recipients",
+        r#"["abuse@example.org", "lists.example.org"]"#,
+        "Recipients: addresses or domains.",
+    ),
+    unset("domains", r#"["example.net"]"#, "Author domains."),
+];
+
+const RULES: &[Field] = &[
+    key(
+        "dir",
+        r#""rules""#,
+        "The directory of rule files, *.toml, read in the order of their names. Relative to this\n\
+         file's directory; without a file, to the current directory.",
+    ),
+    key(
+        "body_bytes_max",
+        "1048576",
+        "How many octets of a body the rules see, from 0 to 67108864.",
+    ),
+];
+
+const CLAMAV: &[Field] = &[
+    key(
+        "servers",
+        "[]",
+        "The clamds, in the order in which they are asked: \"unix:/run/clamav/clamd.ctl\",\n\
+         \"inet:127.0.0.1:3310\".",
+    ),
+    key(
+        "scan_bytes_max",
+        "26214400",
+        "Larger messages are not scanned whole; in octets, from 1024 to 4294967295. Not above\n\
+         clamd's own StreamMaxLength, which Debian sets to 25M.",
+    ),
+    key("on_infected", r#""reject""#, "\"reject\", \"quarantine\", \"discard\" or \"tag\"."),
+    key(
+        "on_failure",
+        r#""accept""#,
+        "Where no clamd answers in time: \"accept\" and mark as unscanned, \"tag\", \"tempfail\",\n\
+         \"quarantine\" or \"reject\".",
+    ),
+    key(
+        "on_oversize",
+        r#""mark""#,
+        "What is too large: \"mark\" as unscanned, \"tag\", \"tempfail\", \"quarantine\" or \"reject\".",
+    ),
+    key(
+        "timeout_secs",
+        "20",
+        "How long clamd may take from the end of the message, in seconds, from 1 to 300;\n\
+         limits.message_secs_max ends it, too.",
+    ),
+];
+
+const LIMITS: &[Field] = &[
+    key(
+        "header_bytes_max",
+        "1048576",
+        "Octets of the header block, from 1024 to 16777216. A larger one gets 552 5.3.4.",
+    ),
+    key("header_fields_max", "5000", "Header fields, from 1 to 100000."),
+    key("recipients_max", "1000", "Recipients, from 1 to 100000."),
+    key(
+        "message_secs_max",
+        "30",
+        "All of one message's look-ups, scan and rules, in seconds, from 1 to 300. Clients give\n\
+         up on a slow answer to the final dot, and deliver twice.",
+    ),
+];
+
+const TELEMETRY: &[Field] = &[
+    key("log", r#""text""#, "The form of log lines: \"text\" for people, \"json\" for machines."),
+    key(
+        "level",
+        r#""info""#,
+        "The lowest level that is logged: \"error\", \"warn\", \"info\", \"debug\" or \"trace\".",
+    ),
+];

@@ -1,0 +1,162 @@
+//! What the strings of a config file must look like.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::endpoint::Endpoint;
+use super::error::{Complaint, quoted};
+
+/// The port of DNS (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
+
+/// The longest name of a header field that fits a line with its colon (RFC 5322 §2.1.1).
+const FIELD_NAME_BYTES_MAX: usize = 996;
+
+/// Fields that change on the way, that the MTA removes, or that tell of later hops: a signature
+/// over them breaks (RFC 6376 §5.4.1).
+const NEVER_SIGNED: [&str; 9] = [
+    "Received",
+    "Return-Path",
+    "Bcc",
+    "Resent-Bcc",
+    "Delivered-To",
+    "DKIM-Signature",
+    "Authentication-Results",
+    "Received-SPF",
+    "X-Virus-Status",
+];
+
+/// A network in CIDR notation, or one address.
+pub(super) fn network(text: &str) -> Result<IpNet, Complaint> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address));
+    }
+    let network: IpNet = text.parse().map_err(|_| {
+        Complaint::new(format!("{} is not a network", quoted(text)))
+            .hint("write ADDRESS or ADDRESS/PREFIX, such as \"192.0.2.0/24\"")
+    })?;
+    if network.trunc() == network {
+        return Ok(network);
+    }
+    Err(Complaint::new(format!("network {} has host bits set", quoted(text))).hint(format!(
+        "write \"{}\" or \"{}\"",
+        network.trunc(),
+        network.addr()
+    )))
+}
+
+/// A server that we connect to: never port 0.
+pub(super) fn peer(text: &str) -> Result<Endpoint, Complaint> {
+    match text.parse()? {
+        Endpoint::Inet(address) if address.port() == 0 => {
+            Err(Complaint::new(format!("{} names port 0", quoted(text))))
+        }
+        endpoint => Ok(endpoint),
+    }
+}
+
+/// A resolver: an address, with or without a port.
+pub(super) fn resolver(text: &str) -> Result<SocketAddr, Complaint> {
+    let bare = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS_PORT));
+    bare.or_else(|_| text.parse::<SocketAddr>())
+        .ok()
+        .filter(|server| server.port() != 0)
+        .ok_or_else(|| {
+            Complaint::new(format!("{} is not the address of a resolver", quoted(text)))
+                .hint("write ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
+        })
+}
+
+/// An authserv-id (RFC 8601 §2.2) that needs no quoting.
+pub(super) fn authserv_id(text: &str) -> Result<String, Complaint> {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
+    if !text.is_empty() && text.len() <= 253 && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(format!("{} is not an authserv-id", quoted(text)))
+        .hint("write a host name in ASCII, such as \"mx.example.org\""))
+}
+
+/// The name of a header field (RFC 5322 §2.2).
+pub(super) fn field_name(text: &str) -> Result<String, Complaint> {
+    let ftext = |octet: u8| octet.is_ascii_graphic() && octet != b':';
+    if text.is_empty() || text.len() > FIELD_NAME_BYTES_MAX || !text.bytes().all(ftext) {
+        return Err(Complaint::new(format!("{} is not the name of a header field", quoted(text))));
+    }
+    if NEVER_SIGNED.iter().any(|never| never.eq_ignore_ascii_case(text)) {
+        return Err(Complaint::new(format!("{} must not be signed", quoted(text)))
+            .hint("it changes on the way, and the signature would break"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Any text of one line that is not empty.
+pub(super) fn line(text: &str) -> Result<String, Complaint> {
+    match text {
+        "" => Err(Complaint::new("is empty")),
+        _ if text.chars().any(char::is_control) => {
+            Err(Complaint::new(format!("{} has control characters", quoted(text))))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A directory.
+pub(super) fn directory(text: &str) -> Result<std::path::PathBuf, Complaint> {
+    line(text).map(Into::into)
+}
+
+/// A domain, in ASCII lower case and as A-labels (RFC 5890), so that comparing is simple.
+pub(super) fn domain(text: &str) -> Result<String, Complaint> {
+    crate::keys::domain::DomainName::parse(text)
+        .map(|domain| domain.to_string())
+        .map_err(|error| Complaint::new(error.to_string()))
+}
+
+/// An address or a domain; the domain in ASCII lower case.
+pub(super) fn recipient(text: &str) -> Result<String, Complaint> {
+    match text.rsplit_once('@') {
+        Some(("", _)) => Err(Complaint::new(format!("{} has no local part", quoted(text)))),
+        Some((local, host)) => Ok(format!("{}@{}", line(local)?, domain(host)?)),
+        None => domain(text),
+    }
+}
+
+/// The identifier of a List-Id field (RFC 2919), with or without its angle brackets.
+pub(super) fn list_id(text: &str) -> Result<String, Complaint> {
+    let bare = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(text);
+    line(bare).map(|id| id.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_network_and_host_bits_are_not() {
+        assert_eq!(network("192.0.2.1").map(|n| n.to_string()), Ok("192.0.2.1/32".to_owned()));
+        assert_eq!(network("::1").map(|n| n.to_string()), Ok("::1/128".to_owned()));
+        let complaint = network("10.1.2.3/8").expect_err("host bits").to_string();
+        assert!(complaint.contains(r#"write "10.0.0.0/8" or "10.1.2.3""#), "{complaint}");
+        assert!(network("10.0.0.0/33").is_err());
+    }
+
+    #[test]
+    fn a_resolver_has_a_port() {
+        for (text, meant) in
+            [("127.0.0.1", "127.0.0.1:53"), ("::1", "[::1]:53"), ("[::1]:54", "[::1]:54")]
+        {
+            assert_eq!(resolver(text).map(|s| s.to_string()), Ok(meant.to_owned()));
+        }
+        assert!(resolver("127.0.0.1:0").is_err());
+        assert!(resolver("ns.example").is_err());
+    }
+
+    #[test]
+    fn lists_and_recipients_are_brought_to_one_form() {
+        assert_eq!(list_id("<Announce.Example.ORG>"), Ok("announce.example.org".to_owned()));
+        assert_eq!(recipient("Abuse@Example.ORG."), Ok("Abuse@example.org".to_owned()));
+        assert!(recipient("@example.org").is_err());
+    }
+}

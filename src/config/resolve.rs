@@ -1,0 +1,242 @@
+//! From the file's tables to the resolved configuration: one line a key.
+//!
+//! A key with a fault keeps its default, so that reading goes on and all faults come together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Complaint, quoted};
+use super::fields;
+use super::nearest::nearest;
+use super::parse;
+use super::section::{Gathered, Section, home_of, shown_text};
+use super::value::{Value, flag, integer, list, mode, some, text, word};
+use super::words;
+use super::{
+    Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Rules, Sign, Telemetry, Verify,
+};
+
+/// Resolves the root table of a file; relative directories are joined to `base`.
+pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
+    let mut gathered = Gathered::default();
+    refuse_unknown_sections(root, &mut gathered);
+    let out = &mut gathered;
+    let config = Config {
+        milter: milter(open("milter", root, out)),
+        identity: identity(open("identity", root, out)),
+        dns: dns(open("dns", root, out)),
+        sign: sign(open("sign", root, out), base),
+        verify: verify(open("verify", root, out)),
+        policy: policy(root, out),
+        rules: rules(open("rules", root, out), base),
+        clamav: clamav(open("clamav", root, out)),
+        limits: limits(open("limits", root, out)),
+        telemetry: telemetry(open("telemetry", root, out)),
+    };
+    (config, gathered)
+}
+
+fn milter(mut section: Section<'_, '_>) -> Milter {
+    Milter {
+        listen: section.take("listen", some(list(text(str::parse)))),
+        allow_peers: section.take("allow_peers", list(text(parse::network))),
+        socket_mode: section.take("socket_mode", mode),
+        socket_group: section.optional("socket_group", text(parse::line)),
+        connections_max: section.take("connections_max", integer(1..=65_536)) as usize,
+    }
+}
+
+fn identity(mut section: Section<'_, '_>) -> Identity {
+    Identity {
+        authserv_id: section.computed("authserv_id", text(parse::authserv_id), host_name),
+        authserv_ids_ours: section.take("authserv_ids_ours", list(text(parse::authserv_id))),
+        trusted_networks: section.take("trusted_networks", list(text(parse::network))),
+        trusted_relays: section.take("trusted_relays", list(text(parse::network))),
+        originating_daemons: section.take("originating_daemons", list(text(parse::line))),
+    }
+}
+
+/// This machine's name, or `localhost` where it is none that could stand in a header field.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    parse::authserv_id(&name).unwrap_or_else(|_| "localhost".to_owned())
+}
+
+fn dns(mut section: Section<'_, '_>) -> Dns {
+    Dns {
+        servers: section.take("servers", list(text(parse::resolver))),
+        timeout: secs(section.take("timeout_secs", integer(1..=60))),
+    }
+}
+
+fn sign(mut section: Section<'_, '_>, base: &Path) -> Sign {
+    let keys = directory(&mut section, "keys", base);
+    let (header_canonicalization, body_canonicalization) =
+        section.take("canonicalization", word(words::CANONICALIZATIONS));
+    Sign {
+        keys,
+        header_canonicalization,
+        body_canonicalization,
+        expire: section.optional("expire_secs", integer(3_600..=31_536_000)).map(secs),
+        fields: besides_from(section.take("fields", list(text(parse::field_name)))),
+        oversign: besides_from(section.take("oversign", list(text(parse::field_name)))),
+        local: section.take("local", word(words::SIGN_LOCALS)),
+    }
+}
+
+/// From is signed and oversigned whatever the lists say (RFC 6376 §5.4), so it is in neither, and
+/// no name is there twice.
+fn besides_from(names: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for name in names {
+        let is_new = !kept.iter().any(|seen| seen.eq_ignore_ascii_case(&name));
+        if is_new && !name.eq_ignore_ascii_case("From") {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
+fn verify(mut section: Section<'_, '_>) -> Verify {
+    Verify {
+        enabled: section.take("enabled", flag),
+        min_rsa_bits: section.take("min_rsa_bits", integer(1_024..=4_096)) as u32,
+    }
+}
+
+fn policy(root: &DeTable<'_>, gathered: &mut Gathered) -> Policy {
+    let mut section = open("policy", root, gathered);
+    Policy {
+        dmarc: section.take("dmarc", word(words::TREATMENTS)),
+        spf_fail: section.take("spf_fail", word(words::TREATMENTS)),
+        malformed_from: section.take("malformed_from", word(words::TREATMENTS)),
+        temperror: section.take("temperror", word(words::TEMPERRORS)),
+        exempt: exempts(root, gathered),
+    }
+}
+
+fn exempts(root: &DeTable<'_>, gathered: &mut Gathered) -> Vec<Exempt> {
+    let Some(value) = table_of(root, "policy").and_then(|policy| policy.get("exempt")) else {
+        return Vec::new();
+    };
+    let DeValue::Array(entries) = value.get_ref() else {
+        gathered.fault(value.span().start, not_repeated("policy.exempt"));
+        return Vec::new();
+    };
+    entries.iter().filter_map(|entry| exempt(entry, gathered)).collect()
+}
+
+fn exempt(entry: &Value<'_>, gathered: &mut Gathered) -> Option<Exempt> {
+    let DeValue::Table(table) = entry.get_ref() else {
+        gathered.fault(entry.span().start, not_repeated("policy.exempt"));
+        return None;
+    };
+    if table.is_empty() {
+        let complaint = Complaint::new("[[policy.exempt]] names nothing");
+        gathered.fault(
+            entry.span().start,
+            complaint.hint("give it networks, lists, recipients or domains"),
+        );
+    }
+    let mut section = Section::new("policy.exempt", Some(table), gathered);
+    Some(Exempt {
+        networks: section.optional("networks", list(text(parse::network))).unwrap_or_default(),
+        lists: section.optional("lists", list(text(parse::list_id))).unwrap_or_default(),
+        recipients: section
+            .optional("recipients", list(text(parse::recipient)))
+            .unwrap_or_default(),
+        domains: section.optional("domains", list(text(parse::domain))).unwrap_or_default(),
+    })
+}
+
+fn rules(mut section: Section<'_, '_>, base: &Path) -> Rules {
+    Rules {
+        dir: directory(&mut section, "dir", base),
+        body_bytes_max: section.take("body_bytes_max", integer(0..=67_108_864)) as usize,
+    }
+}
+
+fn clamav(mut section: Section<'_, '_>) -> Clamav {
+    Clamav {
+        servers: section.take("servers", list(text(parse::peer))),
+        scan_bytes_max: section.take("scan_bytes_max", integer(1_024..=4_294_967_295)),
+        on_infected: section.take("on_infected", word(words::ON_INFECTED)),
+        on_failure: section.take("on_failure", word(words::ON_FAILURE)),
+        on_oversize: section.take("on_oversize", word(words::ON_OVERSIZE)),
+        timeout: secs(section.take("timeout_secs", integer(1..=300))),
+    }
+}
+
+fn limits(mut section: Section<'_, '_>) -> Limits {
+    Limits {
+        header_bytes_max: section.take("header_bytes_max", integer(1_024..=16_777_216)) as usize,
+        header_fields_max: section.take("header_fields_max", integer(1..=100_000)) as usize,
+        recipients_max: section.take("recipients_max", integer(1..=100_000)) as usize,
+        message: secs(section.take("message_secs_max", integer(1..=300))),
+    }
+}
+
+fn telemetry(mut section: Section<'_, '_>) -> Telemetry {
+    Telemetry {
+        log: section.take("log", word(words::LOG_FORMATS)),
+        level: section.take("level", word(words::LEVELS)).to_owned(),
+    }
+}
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn directory(section: &mut Section<'_, '_>, key: &str, base: &Path) -> PathBuf {
+    let read = |value: &Value<'_>| text(parse::directory)(value).map(|path| base.join(path));
+    section.take_shown(key, read, |path, _| shown_text(&path.to_string_lossy()))
+}
+
+fn open<'a, 'g>(
+    name: &'static str,
+    root: &'a DeTable<'a>,
+    gathered: &'g mut Gathered,
+) -> Section<'a, 'g> {
+    Section::new(name, table_of(root, name), gathered)
+}
+
+fn table_of<'a>(root: &'a DeTable<'a>, name: &str) -> Option<&'a DeTable<'a>> {
+    match root.get(name)?.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+fn refuse_unknown_sections(root: &DeTable<'_>, gathered: &mut Gathered) {
+    for (key, value) in root {
+        let name = key.get_ref();
+        let known = fields::SECTIONS.iter().any(|section| section.name == name);
+        if !known {
+            gathered.fault(key.span().start, unknown_section(name));
+        } else if !matches!(value.get_ref(), DeValue::Table(_)) {
+            let complaint = Complaint::new(format!("{name} is a section"));
+            gathered.fault(
+                key.span().start,
+                complaint.hint(format!("write [{name}] and its keys below it")),
+            );
+        }
+    }
+}
+
+fn unknown_section(name: &str) -> Complaint {
+    let complaint = Complaint::new(format!("unknown section or key {}", quoted(name)));
+    if let Some(home) = home_of(name) {
+        return complaint.hint(format!("the key belongs in [{}]", home.name));
+    }
+    match nearest(name, fields::SECTIONS.iter().map(|section| section.name)) {
+        Some(near) => complaint.hint(format!("did you mean [{near}]?")),
+        None => complaint.hint("mailseal config default lists all sections"),
+    }
+}
+
+fn not_repeated(name: &str) -> Complaint {
+    Complaint::new(format!("{name} is a list of tables"))
+        .hint(format!("write [[{name}]] in double brackets"))
+}

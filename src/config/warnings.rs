@@ -1,0 +1,30 @@
+//! What is allowed in a configuration and still deserves a word at start.
+
+use super::Config;
+
+/// The warnings, one sentence each.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let authserv_id = &config.identity.authserv_id;
+    if !authserv_id.contains('.') {
+        warnings.push(format!(
+            "identity.authserv_id: \"{authserv_id}\" has no dot; set it to this host's full name, \
+             or others may take its results for their own"
+        ));
+    }
+    for (key, networks, risk) in [
+        ("milter.allow_peers", &config.milter.allow_peers, "anybody may have mail signed"),
+        ("identity.trusted_networks", &config.identity.trusted_networks, "anybody's mail is ours"),
+        ("identity.trusted_relays", &config.identity.trusted_relays, "no mail is verified as such"),
+    ] {
+        if let Some(all) = networks.iter().find(|network| network.prefix_len() == 0) {
+            warnings.push(format!("{key}: {all} is the whole Internet: {risk}"));
+        }
+    }
+    if config.milter.socket_mode & 0o002 != 0 {
+        let mode = config.milter.socket_mode;
+        warnings
+            .push(format!("milter.socket_mode: {mode:04o} lets every local user have mail signed"));
+    }
+    warnings
+}

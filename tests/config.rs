@@ -1,0 +1,258 @@
+//! The configuration: the sample is the defaults, and a bad file fails for the stated reasons.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use mailseal::config::fields::{Default as Value, SECTIONS};
+use mailseal::config::sample::sample;
+use mailseal::config::{Config, Endpoint, Loaded, SignLocal};
+use mailseal::dkim::canonical::Canonicalization;
+use mailseal::verdict::Action;
+
+/// The directories of `tests/bad_configs/`, in their order.
+fn bad_configs() -> Vec<PathBuf> {
+    let entries = fs::read_dir("tests/bad_configs").expect("tests run in the crate's directory");
+    let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    dirs.sort();
+    dirs
+}
+
+#[test]
+fn each_bad_config_fails_for_exactly_the_stated_reasons() {
+    let mut differing = Vec::new();
+    for dir in bad_configs() {
+        let found = match Config::load(&dir.join("mailseal.toml")) {
+            Ok(_) => "no error\n".to_owned(),
+            Err(errors) => format!("{errors}\n").replace(&format!("{}/", dir.display()), ""),
+        };
+        let expected_path = dir.join("expected-error");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&expected_path, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&expected_path).unwrap_or_default();
+        if found != expected || found == "no error\n" {
+            differing.push(format!("{}:\n{found}expected:\n{expected}", dir.display()));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    assert!(bad_configs().len() >= 20);
+}
+
+#[test]
+fn the_sample_is_the_defaults_as_it_is_and_with_every_key_set() {
+    let parse =
+        |text: &str| Loaded::parse(text, Path::new("sample"), Path::new("")).unwrap().config;
+    assert_eq!(parse(&sample()), Config::default());
+    let keys_set: Vec<String> = sample().lines().map(key_set).collect();
+    let keys_set = keys_set.join("\n");
+    assert_eq!(parse(&keys_set), Config::default());
+    assert!(keys_set.contains("\nlisten = ") && keys_set.contains("\nlevel = "));
+}
+
+/// Takes the `#` away that makes a key a comment.
+fn key_set(line: &str) -> String {
+    match line.strip_prefix('#') {
+        Some(key) if !key.is_empty() && !key.starts_with(' ') => key.to_owned(),
+        _ => line.to_owned(),
+    }
+}
+
+#[test]
+fn the_examples_in_the_sample_are_valid() {
+    for section in SECTIONS {
+        for field in section.fields {
+            let Value::Unset(example) = field.default else { continue };
+            let open = if section.repeated { "[[" } else { "[" };
+            let close = if section.repeated { "]]" } else { "]" };
+            let text = format!("{open}{}{close}\n{} = {example}\n", section.name, field.name);
+            Loaded::parse(&text, Path::new("example"), Path::new("")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_key_has_a_doc_and_lines_that_fit() {
+    for field in SECTIONS.iter().flat_map(|section| section.fields) {
+        assert!(field.doc.ends_with('.'), "{}: a doc is made of sentences", field.name);
+    }
+    for line in sample().lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
+fn the_defaults_that_matter() {
+    let config = Config::default();
+    assert_eq!(config.milter.listen, [Endpoint::Inet("127.0.0.1:8891".parse().unwrap())]);
+    assert_eq!(config.milter.socket_mode, 0o660);
+    assert_eq!(config.identity.originating_daemons, ["ORIGINATING"]);
+    assert_eq!(config.dns.timeout, Duration::from_secs(5));
+    assert_eq!((config.sign.keys, config.sign.expire), ("keys".into(), None));
+    assert_eq!(config.sign.header_canonicalization, Canonicalization::Relaxed);
+    assert_eq!(config.sign.body_canonicalization, Canonicalization::Relaxed);
+    assert_eq!((config.sign.fields.len(), config.sign.local), (15, SignLocal::All));
+    assert_eq!(config.sign.oversign, ["To", "Cc", "Subject", "Reply-To", "Content-Type"]);
+    assert_eq!((config.verify.enabled, config.verify.min_rsa_bits), (true, 1024));
+    let policy = config.policy;
+    let treatments = [policy.dmarc, policy.spf_fail, policy.malformed_from, policy.temperror];
+    assert_eq!(treatments, [Action::Tag, Action::Tag, Action::Tag, Action::Off]);
+    let clamav = config.clamav;
+    let treatments = [clamav.on_infected, clamav.on_failure, clamav.on_oversize];
+    assert_eq!(treatments, [Action::Reject, Action::Off, Action::Off]);
+    assert!(clamav.servers.is_empty());
+    let limits = config.limits;
+    assert_eq!((limits.header_bytes_max, limits.header_fields_max), (1 << 20, 5_000));
+    assert_eq!((limits.recipients_max, limits.message), (1_000, Duration::from_secs(30)));
+}
+
+#[test]
+fn what_is_shown_reads_back_to_the_same_configuration() {
+    let text = r#"
+        [milter]
+        listen = ["inet:8891@[::1]", "local:/run/mailseal/milter.sock"]
+        [identity]
+        authserv_id = "mx.example.org"
+        [sign]
+        keys = "private"
+        canonicalization = "simple/relaxed"
+        expire_secs = 1_209_600
+        fields = ["from", "Subject", "subject"]
+        [[policy.exempt]]
+        lists = ["<a\"b.example>"]
+        [[policy.exempt]]
+        domains = ["Bücher.example."]
+    "#;
+    let loaded = Loaded::parse(text, Path::new("m"), Path::new("/etc/mailseal")).unwrap();
+    let again = Loaded::parse(&loaded.shown, Path::new("shown"), Path::new("/elsewhere")).unwrap();
+    assert_eq!(again.config, loaded.config);
+    assert_eq!(again.shown, loaded.shown);
+    assert_eq!(loaded.config.sign.keys, Path::new("/etc/mailseal/private"));
+    assert_eq!(loaded.config.rules.dir, Path::new("/etc/mailseal/rules"));
+    assert_eq!(loaded.config.sign.fields, ["Subject"]);
+    assert_eq!(loaded.config.policy.exempt[1].domains, ["xn--bcher-kva.example"]);
+}
+
+#[test]
+fn dotted_keys_and_inline_tables_are_sections_too() {
+    let text =
+        "dns = { timeout_secs = 7 }\nlimits.recipients_max = 0x10\nmilter.socket_mode = 0o600";
+    let config = Loaded::parse(text, Path::new("m"), Path::new("")).unwrap().config;
+    assert_eq!(config.dns.timeout, Duration::from_secs(7));
+    assert_eq!((config.limits.recipients_max, config.milter.socket_mode), (16, 0o600));
+}
+
+#[test]
+fn risky_settings_are_warned_about() {
+    let text = r#"
+        [milter]
+        allow_peers = ["0.0.0.0/0"]
+        socket_mode = "0666"
+        [identity]
+        authserv_id = "mx"
+        trusted_networks = ["::/0"]
+    "#;
+    let warnings = Loaded::parse(text, Path::new("m"), Path::new("")).unwrap().warnings.join("\n");
+    for key in ["authserv_id", "allow_peers", "trusted_networks", "socket_mode"] {
+        assert!(warnings.contains(key), "{key}: {warnings}");
+    }
+    let good = "[identity]\nauthserv_id = \"mx.example.org\"";
+    assert!(Loaded::parse(good, Path::new("m"), Path::new("")).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn what_is_no_text_file_is_one_clear_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("binary"), b"[milter]\n\xff\xfe\0").unwrap();
+    fs::write(path("large"), vec![b'#'; (1 << 20) + 1]).unwrap();
+    symlink(path("loop"), path("loop")).unwrap();
+    for (name, said) in [
+        ("missing", "no such file"),
+        (".", "is a directory"),
+        ("binary", "not UTF-8 text: octet 9"),
+        ("large", "larger than 1 MiB"),
+        ("loop", "cannot be read"),
+        ("/dev/zero", "not a regular file"),
+    ] {
+        let message = Config::load(&path(name)).unwrap_err().to_string();
+        assert!(message.contains(said) && message.lines().count() == 1, "{name}: {message}");
+        assert!(message.starts_with(&path(name).display().to_string()), "{name}: {message}");
+    }
+    fs::write(path("limit"), vec![b'#'; 1 << 20]).unwrap();
+    assert!(Config::load(&path("limit")).is_ok());
+}
+
+#[test]
+fn a_mebibyte_of_faults_is_told_in_bounded_time_and_space() {
+    let entries = "[milter]\nlisten = [".to_owned() + &"1, ".repeat(1 << 18) + "]";
+    let one_line = "listen = [".to_owned() + &"1 ".repeat(1 << 18);
+    for text in ["=\n".repeat(1 << 17), "[".repeat(1 << 20), entries, one_line] {
+        let message = Loaded::parse(&text, Path::new("m"), Path::new("")).unwrap_err().to_string();
+        assert!(message.lines().count() <= 101 && message.len() < 100_000, "{}", message.len());
+    }
+    let keys: Vec<String> = (0..40_000).map(|n| format!("unknown_key_{n} = 1")).collect();
+    let message =
+        Loaded::parse(&keys.join("\n"), Path::new("m"), Path::new("")).unwrap_err().to_string();
+    assert!(message.ends_with("39900 more faults"));
+}
+
+/// Runs the command in the crate's directory.
+fn mailseal(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mailseal")).args(args).output();
+    let output = output.expect("the command was built with the tests");
+    let text = |octets: Vec<u8>| String::from_utf8(octets).expect("it prints UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_prints_what_the_library_says() {
+    assert_eq!(mailseal(&["config", "default"]), (Some(0), sample(), String::new()));
+    let (code, shown, _) = mailseal(&["config", "show"]);
+    assert_eq!((code, shown), (Some(0), Loaded::built_in().shown));
+}
+
+#[test]
+fn exit_codes_tell_users_faults() {
+    let bad = "tests/bad_configs/01-unknown-key/mailseal.toml";
+    let (code, out, err) = mailseal(&["config", "check", bad]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert_eq!(
+        err,
+        format!("{bad}:2:1: unknown key \"lisen\" in [milter] (did you mean \"listen\"?)\n")
+    );
+    assert_eq!(mailseal(&["config", "check", "no-such.toml"]).0, Some(2));
+    assert_eq!(mailseal(&["config", "check"]).0, Some(2));
+    assert_eq!(mailseal(&["confg"]).0, Some(2));
+
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("mailseal.toml");
+    fs::write(&good, sample()).unwrap();
+    let (code, out, _) = mailseal(&["config", "check", good.to_str().unwrap()]);
+    assert_eq!((code, out), (Some(0), format!("{}: no faults\n", good.display())));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailseal"))
+        .args(["config", "default"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_the_system() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_mailseal")).args(["config", "show"]).stdout(full).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(3) && said.contains("cannot write"), "{said}");
+}

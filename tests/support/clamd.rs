@@ -1,0 +1,145 @@
+//! A real clamd with a database of one signature, in a scratch directory, on a Unix socket and on
+//! a random loopback port. It ends with its value.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mailseal::config::Endpoint;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// The EICAR test file, in halves, so that no scanner takes this file for it.
+pub const EICAR: &str =
+    concat!(r"X5O!P%@AP[4\PZX54(P^)7CC)7}$", "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*");
+
+/// What clamd calls it; signatures of one's own are `UNOFFICIAL`.
+pub const EICAR_NAME: &str = "Eicar-Test-Signature.UNOFFICIAL";
+
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A running clamd.
+pub struct Clamd {
+    process: Child,
+    tcp: SocketAddr,
+    scratch: TempDir,
+}
+
+impl Clamd {
+    /// Starts one that takes streams of up to `stream_bytes_max`, and waits until it answers.
+    pub fn start(stream_bytes_max: u64) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let tcp = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        write_database(scratch.path());
+        let process = spawn(scratch.path(), tcp, stream_bytes_max);
+        let mut clamd = Self { process, tcp, scratch };
+        clamd.await_pong();
+        clamd
+    }
+
+    /// Its Unix socket.
+    pub fn unix(&self) -> Endpoint {
+        Endpoint::Unix(self.socket_path())
+    }
+
+    /// Its loopback port.
+    pub fn inet(&self) -> Endpoint {
+        Endpoint::Inet(self.tcp)
+    }
+
+    /// Stops it as SIGSTOP does: it still accepts and says nothing.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    fn socket_path(&self) -> PathBuf {
+        self.scratch.path().join("clamd.ctl")
+    }
+
+    fn await_pong(&mut self) {
+        let give_up = Instant::now() + START_TIMEOUT;
+        while !(pong(UnixStream::connect(self.socket_path())) && pong(TcpStream::connect(self.tcp)))
+        {
+            if Instant::now() > give_up || self.process.try_wait().unwrap().is_some() {
+                let log = std::fs::read_to_string(self.scratch.path().join("clamd.log"));
+                panic!("clamd did not start: {}", log.unwrap_or_default());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Clamd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn pong(stream: std::io::Result<impl Read + Write>) -> bool {
+    let mut answer = Vec::new();
+    stream
+        .and_then(|mut stream| {
+            stream.write_all(b"zPING\0")?;
+            stream.read_to_end(&mut answer)
+        })
+        .is_ok_and(|_| answer == b"PONG\0")
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// One signature that finds the EICAR string anywhere: clamd decodes MIME, archives and so on.
+fn write_database(scratch: &Path) {
+    let database = scratch.join("db");
+    std::fs::create_dir(&database).unwrap();
+    let hex = EICAR.bytes().fold(String::new(), |mut hex, octet| {
+        write!(hex, "{octet:02x}").unwrap();
+        hex
+    });
+    std::fs::write(database.join("test.ndb"), format!("Eicar-Test-Signature:0:*:{hex}\n")).unwrap();
+}
+
+fn spawn(scratch: &Path, tcp: SocketAddr, stream_bytes_max: u64) -> Child {
+    let dir = scratch.display();
+    let user = if rustix::process::geteuid().is_root() { "User root\n" } else { "" };
+    let config = format!(
+        "Foreground yes\n{user}DatabaseDirectory {dir}/db\nTemporaryDirectory {dir}\n\
+         LogFile {dir}/clamd.log\nLocalSocket {dir}/clamd.ctl\nTCPSocket {}\nTCPAddr {}\n\
+         StreamMaxLength {stream_bytes_max}\nMaxThreads 4\nSelfCheck 0\n",
+        tcp.port(),
+        tcp.ip(),
+    );
+    let path = scratch.join("clamd.conf");
+    std::fs::write(&path, config).unwrap();
+    Command::new("/usr/sbin/clamd")
+        .arg("--config-file")
+        .arg(&path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("clamd cannot be started: apt-get install clamav-daemon")
+}
