@@ -4,4 +4,5 @@
 
 pub mod dns;
 pub mod suites;
+pub mod yaml;
 pub mod zone;
