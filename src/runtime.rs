@@ -1,1 +1,63 @@
-//! (empty)
+//! Everything that judging a message needs, built once and shared by all messages.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::config::Config;
+use crate::dns::{Resolver, ResolverError};
+use crate::keys::{KeyRing, StoreError};
+use crate::rules::{RuleErrors, RuleSet};
+use crate::scan::Scanner;
+
+/// Configuration, keys, rules, resolver and scanner.
+#[derive(Debug)]
+pub struct Runtime {
+    /// What the operator set.
+    pub config: Config,
+    /// The authserv-ids that are ours, in all spellings that the configuration names.
+    pub authserv_ids: Vec<String>,
+    /// The keys that sign. Swapped by itself, so that a revoked key bites at once.
+    pub keys: Arc<KeyRing>,
+    /// The rules.
+    pub rules: RuleSet,
+    /// The one door to DNS.
+    pub resolver: Resolver,
+    /// The scanner, where one is configured.
+    pub scanner: Option<Scanner>,
+    /// The time that all messages are judged at, in place of the clock's: for old mail and tests.
+    pub fixed_now: Option<u64>,
+}
+
+/// Why there can be no runtime.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The key store can't be read.
+    #[error(transparent)]
+    Keys(#[from] StoreError),
+    /// The rules are broken.
+    #[error(transparent)]
+    Rules(#[from] RuleErrors),
+    /// No resolver can be set up.
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
+}
+
+impl Runtime {
+    /// Reads what the configuration names and sets everything up.
+    pub fn build(config: Config) -> Result<Self, RuntimeError> {
+        let keys = Arc::new(KeyRing::load(&config.sign.keys)?);
+        let rules = RuleSet::load(&config.rules.dir)?;
+        let resolver = Resolver::new(&config.dns)?;
+        let scanner = Scanner::new(&config.clamav);
+        let mut authserv_ids = vec![config.identity.authserv_id.clone()];
+        authserv_ids.extend(config.identity.authserv_ids_ours.iter().cloned());
+        Ok(Self { config, authserv_ids, keys, rules, resolver, scanner, fixed_now: None })
+    }
+
+    /// The time, in seconds since 1970.
+    pub fn now(&self) -> u64 {
+        self.fixed_now.unwrap_or_else(|| {
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+        })
+    }
+}

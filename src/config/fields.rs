@@ -210,6 +210,12 @@ const POLICY: &[Field] = &[
         "Where DNS trouble leaves a result open: \"accept\", or \"tempfail\" to let the client\n\
          come again.",
     ),
+    key(
+        "reject_local",
+        "false",
+        "Whether mail of local origin may be rejected. The MTA would bounce what sendmail(1)\n\
+         handed in to its sender, so otherwise such mail is held instead.",
+    ),
 ];
 
 const POLICY_EXEMPT: &[Field] = &[

@@ -194,6 +194,8 @@ pub struct Policy {
     pub malformed_from: Action,
     /// Of results that DNS trouble made impossible: `Off` (accept) or `Tempfail`.
     pub temperror: Action,
+    /// Whether mail of local origin may be rejected; else it is held.
+    pub reject_local: bool,
     /// `[[policy.exempt]]`: messages that the authentication policies leave alone.
     pub exempt: Vec<Exempt>,
 }

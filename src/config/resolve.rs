@@ -60,7 +60,8 @@ fn identity(mut section: Section<'_, '_>) -> Identity {
 
 /// This machine's name, or `localhost` where it is none that could stand in a header field.
 fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    let name = name.to_string_lossy().to_ascii_lowercase();
     parse::authserv_id(&name).unwrap_or_else(|_| "localhost".to_owned())
 }
 
@@ -113,6 +114,7 @@ fn policy(root: &DeTable<'_>, gathered: &mut Gathered) -> Policy {
         spf_fail: section.take("spf_fail", word(words::TREATMENTS)),
         malformed_from: section.take("malformed_from", word(words::TREATMENTS)),
         temperror: section.take("temperror", word(words::TEMPERRORS)),
+        reject_local: section.take("reject_local", flag),
         exempt: exempts(root, gathered),
     }
 }
