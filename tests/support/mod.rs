@@ -2,6 +2,14 @@
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod clamd;
+pub mod daemon;
 pub mod dns;
+pub mod postfix;
+pub mod process;
+pub mod recorder;
+pub mod sendmail;
+pub mod sink;
+pub mod smtp;
 pub mod suites;
 pub mod zone;
