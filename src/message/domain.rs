@@ -27,7 +27,6 @@ pub fn normalize(name: &str) -> Option<String> {
 }
 
 /// The name with its A-labels as U-labels, as a reader may be shown it.
-#[cfg(any())]
 pub(crate) fn to_unicode(name: &str) -> String {
     Uts46::new().to_unicode(name.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow).0.into_owned()
 }

@@ -12,4 +12,5 @@ pub mod sendmail;
 pub mod sink;
 pub mod smtp;
 pub mod suites;
+pub mod yaml;
 pub mod zone;
