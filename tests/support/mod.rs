@@ -4,9 +4,16 @@
 
 pub mod case;
 pub mod clamd;
-pub mod live;
+pub mod daemon;
 pub mod dns;
+pub mod live;
 pub mod milter;
+pub mod postfix;
+pub mod process;
+pub mod recorder;
+pub mod sendmail;
+pub mod sink;
+pub mod smtp;
 pub mod suites;
 pub mod yaml;
 pub mod zone;
