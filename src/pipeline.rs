@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::auth::lookups::Lookups;
 use crate::auth::{Authentication, results};
 use crate::changes::{Wanted, changes};
-use crate::dkim::verify::{self, Unverified};
-use crate::dkim::{BodyHasher, BodyHashes};
+use crate::dkim::digest::{BodyHasher, BodyHashes};
+use crate::dkim::verify::{self, Check};
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::Envelope;
@@ -85,7 +85,7 @@ impl Inspection {
         let auth = match plan {
             Plan::Verify => {
                 let Subject { runtime, author, deadline, .. } = &subject;
-                lookups.settle(runtime, author, &body.hashes, *deadline).await
+                lookups.settle(&runtime.resolver.until(*deadline), author, &body.hashes).await
             }
             Plan::Sign(_) | Plan::Pass => Authentication::default(),
         };
@@ -154,10 +154,16 @@ impl Subject {
         if !lookups.has_spf() {
             lookups.start_spf(&self.runtime, &self.envelope);
         }
-        let min_rsa_bits = self.runtime.config.verify.min_rsa_bits;
-        let signatures = verify::signatures(&self.headers, self.now, min_rsa_bits);
-        let hasher = BodyHasher::new(signatures.iter().filter_map(Unverified::body_want));
-        lookups.start_header(&self.runtime, &self.headers, &self.author, signatures);
+        let signatures = verify::begin(&self.headers, self.now);
+        if signatures.left_out > 0 {
+            self.reasons.push(format!("{} more signatures were not verified", signatures.left_out));
+        }
+        let hasher = BodyHasher::new(signatures.checks.iter().filter_map(|check| match check {
+            Check::Pending(pending) => Some(pending.body_want()),
+            Check::Done(_) => None,
+        }));
+        lookups.start_dkim(&self.runtime, &self.headers, signatures.checks);
+        lookups.start_dmarc(&self.runtime, &self.author);
         (lookups, hasher)
     }
 

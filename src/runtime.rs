@@ -1,6 +1,5 @@
 //! Everything that judging a message needs, built once and shared by all messages.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::Config;
@@ -16,8 +15,10 @@ pub struct Runtime {
     pub config: Config,
     /// The authserv-ids that are ours, in all spellings that the configuration names.
     pub authserv_ids: Vec<String>,
-    /// The keys that sign. Swapped by itself, so that a revoked key bites at once.
-    pub keys: Arc<KeyRing>,
+    /// The keys that sign.
+    pub keys: KeyRing,
+    /// What is wrong with the key store; the other keys sign all the same.
+    pub key_problems: Vec<StoreError>,
     /// The rules.
     pub rules: RuleSet,
     /// The one door to DNS.
@@ -31,9 +32,6 @@ pub struct Runtime {
 /// Why there can be no runtime.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    /// The key store can't be read.
-    #[error(transparent)]
-    Keys(#[from] StoreError),
     /// The rules are broken.
     #[error(transparent)]
     Rules(#[from] RuleErrors),
@@ -45,13 +43,13 @@ pub enum RuntimeError {
 impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
-        let keys = Arc::new(KeyRing::load(&config.sign.keys)?);
+        let (keys, key_problems) = KeyRing::load(&config.sign.keys);
         let rules = RuleSet::load(&config.rules.dir)?;
         let resolver = Resolver::new(&config.dns)?;
         let scanner = Scanner::new(&config.clamav);
         let mut authserv_ids = vec![config.identity.authserv_id.clone()];
         authserv_ids.extend(config.identity.authserv_ids_ours.iter().cloned());
-        Ok(Self { config, authserv_ids, keys, rules, resolver, scanner, fixed_now: None })
+        Ok(Self { config, authserv_ids, keys, key_problems, rules, resolver, scanner, fixed_now: None })
     }
 
     /// The time, in seconds since 1970.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, Telemetry};
-use crate::scan::ScanResult;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -38,7 +37,7 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         dkim = %list(auth.dkim.iter().map(|dkim| format!("{}({})", dkim.result, text::visible(&dkim.domain))).collect()),
         dmarc = auth.dmarc.as_ref().map_or("-", |dmarc| dmarc.result.as_str()),
         hits = %list(verdict.hits.iter().map(|hit| hit.rule.clone()).collect()),
-        scan = %verdict.scan.as_ref().map_or("-".to_owned(), scan),
+        scan = %verdict.scan.as_ref().map_or("-".to_owned(), ToString::to_string),
         disposition = verdict.disposition.as_str(),
         reply = %verdict.reply.as_ref().map_or("-".to_owned(), ToString::to_string),
         observe,
@@ -46,12 +45,4 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         reasons = %verdict.reasons.join("; "),
         "message"
     );
-}
-
-fn scan(scan: &ScanResult) -> String {
-    match scan {
-        ScanResult::Clean => "clean".to_owned(),
-        ScanResult::Infected { name } => format!("infected({})", text::visible(name)),
-        ScanResult::Unscanned { reason, .. } => format!("unscanned({})", text::visible(reason)),
-    }
 }

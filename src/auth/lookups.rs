@@ -1,61 +1,47 @@
 //! The look-ups of one message, each a task of its own, started as soon as its question is known:
 //! iprev at connect, SPF at MAIL, DKIM keys and the DMARC tree walk when the header is complete.
 //!
-//! Failure: a task that has no answer by the message's deadline, or that panics, is a temperror.
-//! Tasks end with the message (or, for iprev, with the connection) that asked.
+//! Failure: a look-up without an answer by the message's deadline is a temperror. Tasks end with the
+//! message (or, for iprev, with the connection) that asked.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Authentication;
 use super::dmarc::{self, Discovery};
 use super::iprev::{self, Iprev};
 use super::spf::{self, Identity, Spf};
-use crate::dkim::BodyHashes;
-use crate::dkim::verify::{Checked, Unverified};
+use crate::dkim::Verification;
+use crate::dkim::digest::BodyHashes;
+use crate::dkim::verify::{Check, HeaderCheck, KeyLookup};
 use crate::dns::{Dns, LookupError};
 use crate::message::address::Author;
 use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
-use crate::result::AuthResult;
 use crate::runtime::Runtime;
 
 /// The look-ups under way.
 #[derive(Default)]
 pub struct Lookups {
     /// Of the connection: all its messages share the answer.
-    iprev: Option<Shared<BoxFuture<'static, Option<Iprev>>>>,
+    iprev: Option<Shared<BoxFuture<'static, Iprev>>>,
     spf: Vec<Task<Spf>>,
-    dkim: Vec<Task<Checked>>,
+    dkim: Vec<Dkim>,
     discovery: Option<Task<Discovery>>,
 }
 
-/// A look-up under way, and what it comes to where it has no answer in time.
-struct Task<T> {
-    answer: AbortOnDropHandle<T>,
-    otherwise: T,
+type Task<T> = AbortOnDropHandle<T>;
+
+/// A signature's way to its result.
+enum Dkim {
+    Done(Verification),
+    Asking(Task<HeaderCheck>),
 }
-
-impl<T: Send + 'static> Task<T> {
-    fn start(question: impl Future<Output = T> + Send + 'static, otherwise: T) -> Self {
-        Self { answer: AbortOnDropHandle::new(tokio::spawn(question)), otherwise }
-    }
-
-    async fn settle(self, deadline: Instant) -> T {
-        match timeout_at(deadline, self.answer).await {
-            Ok(Ok(answer)) => answer,
-            _ => self.otherwise,
-        }
-    }
-}
-
-const NO_ANSWER: &str = "no answer in time";
 
 impl Lookups {
     /// Asks for the client's name, where the MTA has not verified one.
@@ -63,8 +49,7 @@ impl Lookups {
         let Some(addr) = client.addr else { return };
         let (dns, name) = (dns(runtime), client.name.clone());
         let question = async move { iprev::check(&dns, addr, name.as_deref()).await };
-        let answer = AbortOnDropHandle::new(tokio::spawn(question));
-        self.iprev = Some(async { answer.await.ok() }.boxed().shared());
+        self.iprev = Some(answer(start(question)).boxed().shared());
     }
 
     /// Asks for the SPF records of both identities (RFC 7208 §2.3: HELO is checked, too).
@@ -75,38 +60,39 @@ impl Lookups {
             let helo = envelope.helo.clone().unwrap_or_default();
             let mail_from = envelope.mail_from.clone();
             let receiver = runtime.config.identity.authserv_id.clone();
-            let otherwise = spf::temperror(&helo, &mail_from, identity, NO_ANSWER);
-            let question = async move {
+            self.spf.push(start(async move {
                 spf::check(&dns, addr, &helo, &mail_from, identity, &receiver).await
-            };
-            self.spf.push(Task::start(question, otherwise));
+            }));
         }
     }
 
-    /// Asks for what the header tells: signing keys, and the author domain's DMARC policy.
-    pub fn start_header(
+    /// Asks for the keys of the message's signatures; each is checked when its key arrives.
+    pub fn start_dkim(
         &mut self,
         runtime: &Runtime,
         headers: &Arc<HeaderBlock>,
-        author: &Author,
-        signatures: Vec<Unverified>,
+        checks: Vec<Check>,
     ) {
-        for signature in signatures {
-            let (dns, headers) = (dns(runtime), headers.clone());
-            let otherwise = signature.clone().check(Err(NO_ANSWER), &headers);
-            let question = async move {
-                let answer = match signature.key_name() {
-                    Some(name) => dns.txt(&name).await,
-                    None => Err(LookupError::NotFound),
-                };
-                signature.check(answer, &headers)
-            };
-            self.dkim.push(Task::start(question, otherwise));
+        let rsa_bits_min = runtime.config.verify.min_rsa_bits;
+        for check in checks {
+            self.dkim.push(match check {
+                Check::Done(verification) => Dkim::Done(verification),
+                Check::Pending(pending) => {
+                    let (dns, headers) = (dns(runtime), headers.clone());
+                    Dkim::Asking(start(async move {
+                        let lookup = key_lookup(dns.txt(pending.query_name()).await);
+                        pending.check_key(&headers, &lookup, rsa_bits_min)
+                    }))
+                }
+            });
         }
+    }
+
+    /// Asks for the author domain's DMARC policy.
+    pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author) {
         if let Author::Domain(domain) = author {
             let (dns, domain) = (dns(runtime), domain.clone());
-            let question = async move { dmarc::discover(&dns, &domain).await };
-            self.discovery = Some(Task::start(question, Discovery::temporary(NO_ANSWER)));
+            self.discovery = Some(start(async move { dmarc::discover(&dns, &domain).await }));
         }
     }
 
@@ -124,36 +110,52 @@ impl Lookups {
     #[must_use]
     pub fn for_message(&mut self) -> Self {
         let iprev = self.iprev.clone();
-        Self { iprev, ..std::mem::take(self) }
+        std::mem::replace(self, Self { iprev, ..Self::default() })
     }
 
     /// Awaits all answers and puts them together.
-    pub async fn settle(
-        self,
-        runtime: &Runtime,
-        author: &Author,
-        hashes: &BodyHashes,
-        deadline: Instant,
-    ) -> Authentication {
+    pub async fn settle(self, dns: &Dns, author: &Author, hashes: &BodyHashes) -> Authentication {
         let iprev = match self.iprev {
-            Some(iprev) => timeout_at(deadline, iprev).await.ok().flatten(),
+            Some(iprev) => Some(iprev.await),
             None => None,
         };
         let mut spf = Vec::new();
         for task in self.spf {
-            spf.push(task.settle(deadline).await);
+            spf.push(answer(task).await);
         }
         let mut dkim = Vec::new();
-        for task in self.dkim {
-            dkim.push(task.settle(deadline).await.finish(hashes));
+        for signature in self.dkim {
+            dkim.push(match signature {
+                Dkim::Done(verification) => verification,
+                Dkim::Asking(task) => answer(task).await.finish(hashes),
+            });
         }
         let discovery = match self.discovery {
-            Some(task) => task.settle(deadline).await,
-            None => Discovery::none(),
+            Some(task) => Some(answer(task).await),
+            None => None,
         };
-        let dns = runtime.resolver.until(deadline);
-        let dmarc = dmarc::evaluate(&dns, author, &discovery, &spf, &dkim).await;
+        let dmarc = dmarc::evaluate(dns, author, discovery.as_ref(), &spf, &dkim).await;
         Authentication { iprev, spf, dkim, dmarc: Some(dmarc) }
+    }
+}
+
+fn start<T: Send + 'static>(question: impl Future<Output = T> + Send + 'static) -> Task<T> {
+    AbortOnDropHandle::new(tokio::spawn(question))
+}
+
+/// The task's answer; its panic is the message's.
+async fn answer<T>(task: Task<T>) -> T {
+    match task.await {
+        Ok(answer) => answer,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn key_lookup(answer: Result<Vec<Vec<u8>>, LookupError>) -> KeyLookup {
+    match answer {
+        Ok(records) => KeyLookup::Found(records),
+        Err(LookupError::NotFound | LookupError::Empty) => KeyLookup::NotFound,
+        Err(LookupError::Temporary(cause)) => KeyLookup::Temporary(cause),
     }
 }
 

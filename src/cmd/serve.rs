@@ -30,14 +30,14 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
 
 /// Says what the daemon works with, and what it goes on without.
 fn announce(runtime: &Runtime, observe: bool) {
-    let Runtime { config, keys, rules, .. } = runtime;
-    for problem in keys.problems() {
+    let Runtime { config, keys, key_problems, rules, .. } = runtime;
+    for problem in key_problems {
         tracing::error!("key store: {problem}");
     }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         authserv_id = %config.identity.authserv_id,
-        signing_domains = keys.signing_domains(),
+        signing_domains = keys.domains().count(),
         rules = rules.len(),
         scanning = runtime.scanner.is_some(),
         observe,

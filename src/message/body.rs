@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::dkim::{BodyHasher, BodyHashes};
+use crate::dkim::digest::{BodyHasher, BodyHashes};
 use crate::scan::{Scan, ScanResult};
 
 /// Where the chunks of a body go.

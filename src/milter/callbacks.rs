@@ -2,7 +2,6 @@
 //! failed, and the next event that may reply answers with a temporary failure.
 
 use std::ffi::CString;
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 

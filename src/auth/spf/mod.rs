@@ -34,6 +34,16 @@ pub enum Identity {
     MailFrom,
 }
 
+impl Identity {
+    /// The identity's name in the text of a verdict.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Helo => "helo",
+            Self::MailFrom => "mailfrom",
+        }
+    }
+}
+
 /// What SPF said of one identity.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Spf {
