@@ -7,7 +7,7 @@
 //! | `envelope.toml` | the envelope and the time: see [`Settings`] |
 //! | `zone.dns` | what DNS says: see [`super::zone`] |
 //! | `config.toml` | the configuration, where it is not the default |
-//! | `rules/`, `keys/` | where the case has some; there are none otherwise |
+//! | `rules/` | where the case has some; there are none otherwise |
 //! | `clamd.txt` | what clamd answers, where the case scans |
 //! | `expected.txt` | the verdict, as `mailseal check` prints it |
 
@@ -53,6 +53,8 @@ pub struct Settings {
     /// `pipeline` and `milter`; one alone needs a `reason`.
     pub doors: Vec<String>,
     pub reason: Option<String>,
+    /// Whether the keys of `tests/data/keys` sign.
+    pub keys: bool,
 }
 
 impl Default for Settings {
@@ -69,6 +71,7 @@ impl Default for Settings {
             now: NOW,
             doors: vec!["pipeline".into(), "milter".into()],
             reason: None,
+            keys: false,
         }
     }
 }
@@ -130,7 +133,7 @@ impl Case {
     pub async fn world(&self) -> World {
         let zone = fs::read_to_string(self.dir.join("zone.dns")).unwrap_or_default();
         let dns = DnsServer::start(Zone::parse(&zone)).await;
-        let keys = private_copy(&self.dir.join("keys"));
+        let keys = private_copy(self.settings.keys);
         let path = self.dir.join("config.toml");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let mut config = Loaded::parse(&text, &path, &self.dir).unwrap().config;
@@ -163,12 +166,15 @@ impl Case {
     }
 }
 
-/// The keys of a case with the modes that a key store must have, which git does not keep.
-fn private_copy(keys: &Path) -> TempDir {
+/// The test keys with the modes that a key store must have, which git does not keep; or none.
+fn private_copy(wanted: bool) -> TempDir {
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/keys");
     let copy = tempfile::tempdir().unwrap();
+    if !wanted {
+        return copy;
+    }
     fs::set_permissions(copy.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let Ok(domains) = fs::read_dir(keys) else { return copy };
-    for domain in domains.map(Result::unwrap) {
+    for domain in fs::read_dir(keys).unwrap().map(Result::unwrap) {
         let to = copy.path().join(domain.file_name());
         fs::create_dir(&to).unwrap();
         fs::set_permissions(&to, fs::Permissions::from_mode(0o700)).unwrap();
