@@ -94,7 +94,7 @@ impl SigningKey {
     }
 
     /// Signs canonical header octets; the value of `b=`, not yet in base64.
-    pub(super) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, KeyError> {
+    pub fn sign(&self, input: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];

@@ -117,7 +117,7 @@ impl Check {
             Self::Done(verification.clone().with(result, Some(reason.to_owned())))
         };
         if signature.algorithm == Algorithm::RsaSha1 {
-            return refused(AuthResult::Policy, "rsa-sha1 is not accepted (RFC 8301)");
+            return refused(AuthResult::Policy, "rsa-sha1 is not accepted, RFC 8301");
         }
         // §6.1.1: an expired signature MAY be ignored; here it failed, as one with a wrong hash.
         if signature.expiration.is_some_and(|expiration| expiration < now) {
