@@ -112,7 +112,7 @@ impl Subject {
         Self {
             runtime: runtime.clone(),
             deadline: Instant::now() + runtime.config.limits.message,
-            now: runtime.now(),
+            now: (runtime.clock)(),
             author: address::author(&headers),
             envelope,
             headers: Arc::new(headers),

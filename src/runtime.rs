@@ -1,5 +1,6 @@
 //! Everything that judging a message needs, built once and shared by all messages.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::Config;
@@ -8,8 +9,10 @@ use crate::keys::{KeyRing, StoreError};
 use crate::rules::{RuleErrors, RuleSet};
 use crate::scan::Scanner;
 
+/// Says the time in seconds since 1970.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// Configuration, keys, rules, resolver and scanner.
-#[derive(Debug)]
 pub struct Runtime {
     /// What the operator set.
     pub config: Config,
@@ -25,8 +28,8 @@ pub struct Runtime {
     pub resolver: Resolver,
     /// The scanner, where one is configured.
     pub scanner: Option<Scanner>,
-    /// The time that all messages are judged at, in place of the clock's: for old mail and tests.
-    pub fixed_now: Option<u64>,
+    /// The time in seconds since 1970: the system's clock, unless a test has its own.
+    pub clock: Clock,
 }
 
 /// Why there can be no runtime.
@@ -49,13 +52,10 @@ impl Runtime {
         let scanner = Scanner::new(&config.clamav);
         let mut authserv_ids = vec![config.identity.authserv_id.clone()];
         authserv_ids.extend(config.identity.authserv_ids_ours.iter().cloned());
-        Ok(Self { config, authserv_ids, keys, key_problems, rules, resolver, scanner, fixed_now: None })
+        Ok(Self { config, authserv_ids, keys, key_problems, rules, resolver, scanner, clock: Arc::new(system_clock) })
     }
+}
 
-    /// The time, in seconds since 1970.
-    pub fn now(&self) -> u64 {
-        self.fixed_now.unwrap_or_else(|| {
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-        })
-    }
+fn system_clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -16,6 +16,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailseal::config::{Endpoint, Loaded};
@@ -144,7 +145,8 @@ impl Case {
             config.clamav.servers = vec![clamd(reply)];
         }
         let mut runtime = Runtime::build(config).unwrap();
-        runtime.fixed_now = Some(self.settings.now);
+        let now = self.settings.now;
+        runtime.clock = Arc::new(move || now);
         World { runtime, _dns: dns, _keys: keys }
     }
 
