@@ -93,8 +93,8 @@ fn the_defaults_that_matter() {
     assert_eq!((config.sign.keys, config.sign.expire), ("keys".into(), None));
     assert_eq!(config.sign.header_canonicalization, Canonicalization::Relaxed);
     assert_eq!(config.sign.body_canonicalization, Canonicalization::Relaxed);
-    assert_eq!((config.sign.fields.len(), config.sign.local), (15, SignLocal::All));
-    assert_eq!(config.sign.oversign, ["To", "Cc", "Subject", "Reply-To", "Content-Type"]);
+    assert_eq!((config.sign.fields.len(), config.sign.local), (16, SignLocal::All));
+    assert_eq!(config.sign.oversign, ["From", "To", "Cc", "Subject", "Reply-To", "Content-Type"]);
     assert_eq!((config.verify.enabled, config.verify.min_rsa_bits), (true, 1024));
     let policy = config.policy;
     let treatments = [policy.dmarc, policy.spf_fail, policy.malformed_from, policy.temperror];
@@ -119,7 +119,7 @@ fn what_is_shown_reads_back_to_the_same_configuration() {
         keys = "private"
         canonicalization = "simple/relaxed"
         expire_secs = 1_209_600
-        fields = ["from", "Subject", "subject"]
+        fields = ["Subject", "from", "subject"]
         [[policy.exempt]]
         lists = ["<a\"b.example>"]
         [[policy.exempt]]
@@ -131,7 +131,7 @@ fn what_is_shown_reads_back_to_the_same_configuration() {
     assert_eq!(again.shown, loaded.shown);
     assert_eq!(loaded.config.sign.keys, Path::new("/etc/mailseal/private"));
     assert_eq!(loaded.config.rules.dir, Path::new("/etc/mailseal/rules"));
-    assert_eq!(loaded.config.sign.fields, ["Subject"]);
+    assert_eq!(loaded.config.sign.fields, ["From", "Subject"]);
     assert_eq!(loaded.config.policy.exempt[1].domains, ["xn--bcher-kva.example"]);
 }
 

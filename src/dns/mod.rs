@@ -2,6 +2,7 @@
 
 mod failures;
 mod name;
+pub mod records;
 pub mod resolver;
 
 pub use resolver::{Dns, LookupError, Mx, Resolver, ResolverError};
