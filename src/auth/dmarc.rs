@@ -1,8 +1,26 @@
 //! DMARC (RFC 9989): the author domain's policy, found by the tree walk, and identifier alignment.
+//!
+//! [`discover`] needs From alone and starts with the end of the header; [`evaluate`] joins it with
+//! what SPF and DKIM said. Nothing but an aligned pass is a pass.
+//!
+//! Failure: where DNS does not answer and the answer matters, the result is `temperror`. It matters
+//! only for names of the author domain's own tree, so that a stranger's broken name server cannot
+//! turn a `fail` into a `temperror`.
 
+mod alignment;
+mod record;
+mod walk;
+
+use crate::dkim::Verification;
+use crate::dns::{Dns, LookupError};
+use crate::message::address;
+use crate::result::AuthResult;
 use serde::Serialize;
 
-use crate::result::AuthResult;
+use super::spf::Spf;
+use record::Author;
+
+pub use walk::{Walk, walk};
 
 /// What the author domain asks for (`p`, `sp`, `np`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -61,5 +79,124 @@ impl Dmarc {
             (Policy::Quarantine, true) => Some(Policy::None),
             (policy, _) => Some(policy),
         }
+    }
+}
+
+/// What is known of the author domain before SPF and DKIM are through.
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    /// The error says why there is no answer; `None` where nothing was asked.
+    walk: Result<Option<Walk>, String>,
+    exists: bool,
+}
+
+/// Asks for everything about an author domain, in one round of DNS: the names of the tree walk,
+/// and whether the domain exists.
+pub async fn discover(dns: &Dns, author_domain: &str) -> Discovery {
+    let (walk, addresses) = tokio::join!(walk(dns, author_domain), dns.a(author_domain));
+    // RFC 9989 §3.2, RFC 8020: NXDOMAIN for any type says that the name does not exist. A failed
+    // look-up says nothing, and `sp` holds rather than `np`.
+    let exists = addresses != Err(LookupError::NotFound);
+    Discovery { walk: Ok(Some(walk)), exists }
+}
+
+impl Discovery {
+    /// Nothing was asked: there is no author domain.
+    pub fn none() -> Self {
+        Self { walk: Ok(None), exists: true }
+    }
+
+    /// There is no answer, for now, and why.
+    pub fn temporary(why: &str) -> Self {
+        Self { walk: Err(why.to_owned()), exists: true }
+    }
+
+    fn relation(&self, author_domain: &str, record_domain: &str) -> Author {
+        if author_domain == record_domain {
+            Author::Itself
+        } else if self.exists {
+            Author::Subdomain
+        } else {
+            Author::Nonexistent
+        }
+    }
+}
+
+/// Judges the message. Of SPF, only the MAIL FROM identity counts (RFC 9989 §4.4.2), however well
+/// HELO passed.
+pub async fn evaluate(
+    dns: &Dns,
+    author: &address::Author,
+    discovery: &Discovery,
+    spf: &[Spf],
+    dkim: &[Verification],
+) -> Dmarc {
+    let domain = match author {
+        address::Author::Domain(domain) => domain,
+        address::Author::Malformed(why) => return Dmarc::malformed(why),
+    };
+    let mut dmarc = Dmarc { author_domain: Some(domain.clone()), ..Dmarc::new(AuthResult::None) };
+    let walk = match &discovery.walk {
+        Ok(Some(walk)) => walk,
+        Ok(None) => return dmarc,
+        Err(why) => return dmarc.with(AuthResult::Temperror, why.clone()),
+    };
+    let organizational = walk.organizational_domain();
+    dmarc.organizational_domain = organizational.ok().map(str::to_owned);
+    let (record_domain, record) = match walk.policy_record() {
+        Ok(Some(found)) => found,
+        // RFC 9989 §4.10.1: no record, no DMARC.
+        Ok(None) => return dmarc,
+        Err(why) => return dmarc.with(AuthResult::Temperror, why.to_owned()),
+    };
+    dmarc.record_domain = Some(record_domain.to_owned());
+    dmarc.policy = record.policy(discovery.relation(domain, record_domain));
+    dmarc.testing = record.is_testing;
+    if dmarc.policy.is_none() {
+        let why = "DMARC record without a valid policy and without rua";
+        return dmarc.with(AuthResult::Permerror, why.to_owned());
+    }
+    let author = alignment::Author { domain, organizational, record };
+    let alignment = author.align(dns, spf, dkim).await;
+    dmarc.conclude(domain, alignment)
+}
+
+impl Dmarc {
+    fn new(result: AuthResult) -> Self {
+        Self {
+            result,
+            author_domain: None,
+            organizational_domain: None,
+            record_domain: None,
+            policy: None,
+            testing: false,
+            spf_aligned: false,
+            dkim_aligned: false,
+            malformed_from: false,
+            reason: None,
+        }
+    }
+
+    /// RFC 9989 §4.2: without one author domain nothing can align.
+    fn malformed(why: &address::Malformed) -> Self {
+        let dmarc = Self { malformed_from: true, ..Self::new(AuthResult::Permerror) };
+        dmarc.with(AuthResult::Permerror, why.to_string())
+    }
+
+    fn with(self, result: AuthResult, reason: String) -> Self {
+        Self { result, reason: Some(reason), ..self }
+    }
+
+    /// RFC 9989 §5.3.5, §5.3.6.
+    fn conclude(self, domain: &str, alignment: alignment::Alignment) -> Self {
+        let dmarc = Self { spf_aligned: alignment.spf, dkim_aligned: alignment.dkim, ..self };
+        if alignment.spf || alignment.dkim {
+            return Self { result: AuthResult::Pass, ..dmarc };
+        }
+        if let Some(why) = alignment.unknown {
+            return dmarc.with(AuthResult::Temperror, why);
+        }
+        let why = format!("neither SPF nor DKIM passed for a domain aligned with {domain}");
+        dmarc.with(AuthResult::Fail, why)
     }
 }
