@@ -98,7 +98,7 @@ fn find(deliveries: &[Delivery], recipient: &str) -> Option<Delivery> {
 /// One connection, to its end.
 fn serve(stream: &TcpStream, mailbox: &Mailbox) -> io::Result<()> {
     let mut lines = BufReader::new(stream);
-    let mut say = |reply: &str| (&mut &*stream).write_all(format!("{reply}\r\n").as_bytes());
+    let say = |reply: &str| (&mut &*stream).write_all(format!("{reply}\r\n").as_bytes());
     let mut delivery = Delivery::default();
     say("220 sink.test ESMTP")?;
     loop {
