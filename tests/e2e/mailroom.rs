@@ -144,7 +144,8 @@ impl Mailroom {
         let mut logs = vec![("Postfix", self.postfix.log())];
         logs.extend(self.sendmail.get().map(|sendmail| ("Sendmail", sendmail.log())));
         logs.extend(self.daemons.iter().map(|(name, daemon)| (*name, daemon.log())));
-        logs.iter().map(|(name, log)| format!("--- {name}\n{}\n", tail(log))).collect()
+        logs.iter()
+            .fold(String::new(), |all, (name, log)| all + "--- " + name + "\n" + &tail(log) + "\n")
     }
 }
 
