@@ -4,5 +4,7 @@ mod failures;
 mod name;
 pub mod records;
 pub mod resolver;
+mod servers;
 
-pub use resolver::{Dns, LookupError, Mx, Resolver, ResolverError};
+pub use resolver::{Dns, LookupError, Mx, Resolver};
+pub use servers::ResolverError;
