@@ -131,10 +131,10 @@ impl Lookups {
             });
         }
         let discovery = match self.discovery {
-            Some(task) => Some(answer(task).await),
-            None => None,
+            Some(task) => answer(task).await,
+            None => Discovery::none(),
         };
-        let dmarc = dmarc::evaluate(dns, author, discovery.as_ref(), &spf, &dkim).await;
+        let dmarc = dmarc::evaluate(dns, author, &discovery, &spf, &dkim).await;
         Authentication { iprev, spf, dkim, dmarc: Some(dmarc) }
     }
 }
