@@ -11,6 +11,8 @@ use mailseal::config::sample::sample;
 use mailseal::config::{Config, Endpoint, Loaded, SignLocal};
 use mailseal::dkim::canonical::Canonicalization;
 use mailseal::verdict::Action;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// The directories of `tests/bad_configs/`, in their order.
 fn bad_configs() -> Vec<PathBuf> {
@@ -197,6 +199,20 @@ fn a_mebibyte_of_faults_is_told_in_bounded_time_and_space() {
     let message =
         Loaded::parse(&keys.join("\n"), Path::new("m"), Path::new("")).unwrap_err().to_string();
     assert!(message.ends_with("39900 more faults"));
+}
+
+proptest! {
+    /// What a slip of the hand makes of a config file is read or refused, without a panic.
+    #[test]
+    fn a_damaged_file_is_read_or_refused(at in any::<Index>(), cut in 0..20_usize, put in ".{0,3}") {
+        let mut text: Vec<char> = sample().lines().map(|line| key_set(line) + "\n").collect::<String>().chars().collect();
+        let at = at.index(text.len());
+        text.splice(at..(at + cut).min(text.len()), put.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(errors) = Loaded::parse(&text, Path::new("m"), Path::new("")) {
+            prop_assert!(errors.to_string().starts_with("m:"));
+        }
+    }
 }
 
 /// Runs the command in the crate's directory.

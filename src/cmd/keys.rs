@@ -9,7 +9,7 @@ use mailseal::keys::{DomainName, Selector, Store};
 
 use super::dns::key_lines;
 use super::print::{complain, print};
-use super::{Outcome, UsageError, load_config};
+use super::{Outcome, UsageError, load};
 use crate::cli::{Activate, Algorithms, ConfigArg, Generate, Keys};
 
 pub(crate) fn run(command: &Keys) -> anyhow::Result<Outcome> {
@@ -94,8 +94,9 @@ fn list(config: &ConfigArg) -> anyhow::Result<Outcome> {
     bail!("the key store has faults: {}", problems.len())
 }
 
+/// The store of the configuration, whose warnings belong to `serve` and `config check`.
 pub(super) fn open_store(config: &ConfigArg) -> anyhow::Result<Store> {
-    Ok(Store::new(load_config(config)?.sign.keys))
+    Ok(Store::new(load(config)?.config.sign.keys))
 }
 
 pub(super) fn parse_domain(text: &str) -> Result<DomainName, UsageError> {

@@ -9,14 +9,14 @@ use super::domain::NameError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The system said no.
-    #[error("{}: cannot be {verb}: {source}{}", path.display(), remedy(path, source))]
+    #[error("{}: cannot be {verb}: {error}{}", path.display(), remedy(path, error))]
     Io {
         /// The file or directory.
         path: PathBuf,
         /// What was tried: `read`, `written`, ...
         verb: &'static str,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; part of the message, so not a source of its own.
+        error: io::Error,
     },
     /// The store is not there.
     #[error("{}: no such directory; mailseal keys generate DOMAIN makes it", .0.display())]
@@ -128,7 +128,7 @@ impl StoreError {
     /// For `map_err`: what was tried with a path when the system said no.
     pub(super) fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { path, verb, source }
+        move |error| Self::Io { path, verb, error }
     }
 }
 
@@ -142,7 +142,7 @@ fn remedy(path: &Path, error: &io::Error) -> String {
     let owner = std::fs::symlink_metadata(path).map(|metadata| metadata.uid());
     let belongs =
         owner.map_or_else(|_| String::new(), |uid| format!(" (it belongs to user {uid})"));
-    format!("{belongs}; mailseal runs as user {user}; run: chown {user} {}", shell_word(path))
+    format!("{belongs}; mailseal runs as user {user}; run: chown -R {user} {}", shell_word(path))
 }
 
 /// A path as one word of a shell command.

@@ -141,7 +141,7 @@ impl Store {
     fn key(&self, domain: &DomainName, entry: KeyEntry) -> Result<Key, StoreError> {
         let path = self.pem_path(domain, &entry.selector);
         let pem = file::read_private(&path, PEM_BYTES_MAX).map_err(|error| match error {
-            StoreError::Io { source, path, .. } if source.kind() == io::ErrorKind::NotFound => {
+            StoreError::Io { error, path, .. } if error.kind() == io::ErrorKind::NotFound => {
                 StoreError::NoKey(path)
             }
             error => error,
@@ -169,7 +169,7 @@ impl Store {
             Ok(text) => {
                 DomainState::parse(&text).map_err(|reason| StoreError::State { path, reason })
             }
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(StoreError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
                 if pem_selectors(&self.dir(domain))?.is_empty() {
                     return Ok(DomainState::default());
                 }
