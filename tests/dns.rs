@@ -100,6 +100,18 @@ async fn octets_are_octets() {
     assert_eq!(server.queries().len(), 1);
 }
 
+/// A message must not learn the names of this machine's hosts file.
+#[tokio::test]
+async fn only_dns_is_asked() {
+    let (_server, dns) = serve("example.org A 192.0.2.1").await;
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    // hickory answers for localhost by itself (RFC 6761 §6.3).
+    let words = hosts.split_whitespace().filter(|word| !word.ends_with("localhost"));
+    for name in words.filter(|word| word.starts_with(char::is_alphabetic)) {
+        assert_eq!(dns.a(name).await, Err(LookupError::NotFound), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn chains_of_aliases() {
     let (_server, dns) = serve(
@@ -210,7 +222,7 @@ async fn nobody_listens() {
 
 #[tokio::test]
 async fn equal_look_ups_at_once_are_one_query() {
-    let (server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 100ms").await;
+    let (server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 50ms").await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let dns = dns.clone();
@@ -224,7 +236,7 @@ async fn equal_look_ups_at_once_are_one_query() {
 
 #[tokio::test]
 async fn an_abandoned_look_up_spoils_nothing() {
-    let (_server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 100ms").await;
+    let (_server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 50ms").await;
     let first = tokio::spawn({
         let dns = dns.clone();
         async move { dns.a("a.example.org").await }

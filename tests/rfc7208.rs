@@ -163,6 +163,19 @@ async fn what_a_result_says() {
 }
 
 #[tokio::test]
+async fn only_a_fail_is_explained() {
+    for (qualifier, count) in [("-", 1), ("~", 0), ("?", 0), ("", 0)] {
+        let zone = format!(
+            "example.org TXT \"v=spf1 {qualifier}all exp=why.example.org\"
+             why.example.org TXT \"because\""
+        );
+        let (spf, server) = mail_from(&zone, "example.org").await;
+        assert_eq!(server.count("why.example.org", "TXT"), count, "{qualifier:?}");
+        assert_eq!(spf.explanation.is_some(), count == 1, "{qualifier:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_null_reverse_path_is_postmaster_at_helo() {
     let zone = "mx.example.net TXT \"v=spf1 exists:%{l}.%{o} -all\"
                 postmaster.mx.example.net A 127.0.0.2";
