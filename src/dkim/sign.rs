@@ -3,7 +3,7 @@
 use super::canonical::Canonicalization;
 use super::canonical::header::{SignatureField, hash_input};
 use super::record::KeyType;
-use super::signature::SIGNED_FIELDS_MAX;
+use super::signature::{SIGNED_FIELDS_MAX, is_auid, is_field_name};
 use super::signing_key::{KeyError, SigningKey};
 use super::{base64, name};
 use crate::message::header::{Field, HeaderBlock};
@@ -42,7 +42,7 @@ pub struct SigningRequest<'a> {
 /// Why a message cannot be signed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SignError {
-    /// `d=`, `s=` or `i=` would not be valid.
+    /// `d=`, `s=`, `i=` or `h=` would not be valid.
     #[error("{0}= of the signature would not be valid")]
     Value(&'static str),
     /// There is no From field, and it is not oversigned.
@@ -93,8 +93,11 @@ impl SigningRequest<'_> {
         if selector.as_deref() != Some(self.selector) || !named {
             return Err(SignError::Value("s"));
         }
-        let printable = |auid: &str| auid.bytes().all(|o| o.is_ascii_graphic() && o != b';');
-        self.auid.is_none_or(printable).then_some(()).ok_or(SignError::Value("i"))
+        let auid = self.auid.is_none_or(|auid| is_auid(auid, self.domain));
+        auid.then_some(()).ok_or(SignError::Value("i"))?;
+        let fields = self.fields.iter().chain(self.oversigned);
+        let named = fields.into_iter().all(|name| is_field_name(name));
+        named.then_some(()).ok_or(SignError::Value("h"))
     }
 
     /// `h=`: each instance that is there (§5.4.2), and one more of those that are oversigned.

@@ -9,6 +9,8 @@ use super::{base64, name};
 
 /// More names than this in `h=` are refused, so that a header hash stays cheap.
 pub const SIGNED_FIELDS_MAX: usize = 1000;
+/// The longest `i=`: an address has at most 320 octets, each three in quoted-printable.
+const AUID_OCTETS_MAX: usize = 960;
 /// The longest `b=` in base64: a 16,384-bit modulus.
 pub const SIGNATURE_CHARS_MAX: usize = 2800;
 
@@ -273,22 +275,37 @@ fn signed_fields(tags: &TagList<'_>) -> Result<Vec<String>, SignatureFault> {
     from_signed.then_some(names).ok_or(SignatureFault::FromNotSigned)
 }
 
-fn is_field_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic())
+/// Whether `h=` may hold the name: a field name (RFC 5322 §2.2) in what a tag's value may hold.
+pub(super) fn is_field_name(text: &str) -> bool {
+    let allowed = |octet: u8| octet.is_ascii_graphic() && octet != b':' && octet != b';';
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// The AUID as sent and its domain (§3.5 `i=`): `d=` itself or below it, or `d=` by default.
 fn auid(tags: &TagList<'_>, domain: &str) -> Result<(Option<String>, String), SignatureFault> {
     let Some(value) = tags.get("i") else { return Ok((None, domain.to_owned())) };
     let sent = String::from_utf8(without_white_space(value)).ok();
-    let sent = sent.filter(|sent| sent.len() <= 1024).ok_or(SignatureFault::Value("i"))?;
-    let address = decode_quoted_printable(&sent).ok_or(SignatureFault::Value("i"))?;
-    let at = memchr::memrchr(b'@', &address).ok_or(SignatureFault::Value("i"))?;
-    let auid_domain = name::domain(&address[at + 1..]).ok_or(SignatureFault::Value("i"))?;
+    let sent = sent.filter(|sent| sent.len() <= AUID_OCTETS_MAX);
+    let (sent, auid_domain) = sent
+        .and_then(|sent| auid_domain(&sent).map(|domain| (sent, domain)))
+        .ok_or(SignatureFault::Value("i"))?;
     if !name::is_within(&auid_domain, domain) {
         return Err(SignatureFault::DomainMismatch);
     }
     Ok((Some(sent), auid_domain))
+}
+
+/// Whether `i=` may hold the AUID for that signing domain.
+pub(super) fn is_auid(sent: &str, domain: &str) -> bool {
+    let allowed = |c: char| !c.is_ascii() || c.is_ascii_graphic() && c != ';';
+    sent.chars().all(allowed)
+        && auid_domain(sent).is_some_and(|auid_domain| name::is_within(&auid_domain, domain))
+}
+
+fn auid_domain(sent: &str) -> Option<String> {
+    let address = decode_quoted_printable(sent)?;
+    let at = memchr::memrchr(b'@', &address)?;
+    name::domain(&address[at + 1..])
 }
 
 /// dkim-quoted-printable (§2.11), white space already gone.
