@@ -10,6 +10,7 @@ use std::fmt;
 
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
+use mailseal::rules::RuleErrors;
 use tokio::runtime;
 
 use crate::cli::{Cli, Command, ConfigArg};
@@ -41,7 +42,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Serve(args) => block_on(runtime::Builder::new_multi_thread(), serve::run(args)),
         Command::Check(args) => block_on(runtime::Builder::new_current_thread(), check::run(args)),
         Command::Keys(_) | Command::Dns(_) => anyhow::bail!("not wired yet"),
-        Command::Rules(command) => rules::run(&command),
+        Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
     }
 }
@@ -49,7 +50,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
 /// 2 for errors of the command line and the configuration, 3 for those of the system.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     let is_users = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<UsageError>() || cause.is::<ConfigErrors>()
+        cause.is::<UsageError>() || cause.is::<ConfigErrors>() || cause.is::<RuleErrors>()
     };
     if error.chain().any(is_users) { 2 } else { 3 }
 }
