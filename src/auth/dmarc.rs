@@ -16,8 +16,20 @@ pub enum Policy {
     Reject,
 }
 
+impl Policy {
+    /// The word in a record and in `policy.dmarc`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        }
+    }
+}
+
 /// What DMARC said.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four findings that do not exclude each other")]
 pub struct Dmarc {
     /// none, pass, fail, temperror or permerror.
     pub result: AuthResult,

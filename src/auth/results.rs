@@ -1,1 +1,112 @@
-//! (empty)
+//! The Authentication-Results header field (RFC 8601): the results of all methods in one field,
+//! and the telling of forged ones.
+//!
+//! Names, addresses and reasons come from strangers. Each value is a token, an address or a
+//! quoted string by RFC 8601 §2.2's grammar, so that it cannot end where it does not end; what
+//! the field cannot carry (controls, octets above ASCII) is replaced, and what is too long is
+//! left out. Lines are folded between those values, never within one.
+
+mod fold;
+mod forged;
+mod pvalue;
+
+use super::Authentication;
+use super::dmarc::{Dmarc, Policy};
+use super::iprev::Iprev;
+use super::spf::{Identity, Spf};
+use crate::dkim::Verification;
+use crate::result::AuthResult;
+
+pub use forged::claims_authserv_id;
+
+/// More signatures than this are counted, not shown.
+const SIGNATURES_MAX: usize = 32;
+
+/// The value of the field, without the leading space; folds are CRLF and a tab.
+pub fn render(authserv_id: &str, auth: &Authentication) -> String {
+    let mut results: Vec<Vec<String>> = Vec::new();
+    results.extend(auth.iprev.as_ref().map(iprev));
+    results.extend(auth.spf.iter().map(spf));
+    results.extend(dkim(&auth.dkim));
+    results.extend(auth.dmarc.as_ref().map(dmarc));
+    // RFC 8601 §2.7.1: verified, and no signature there.
+    if auth.dkim.is_empty() && !results.is_empty() {
+        let at = results.len() - usize::from(auth.dmarc.is_some());
+        results.insert(at, method("dkim", AuthResult::None, None));
+    }
+    if results.is_empty() {
+        results.push(vec!["none".to_owned()]);
+    }
+    fold::fold(&pvalue::value(authserv_id), &results)
+}
+
+/// RFC 8601 §2.7.3.
+fn iprev(iprev: &Iprev) -> Vec<String> {
+    let mut result = method("iprev", iprev.result, iprev.reason.as_deref());
+    property(&mut result, "policy.iprev", Some(&iprev.addr.to_string()));
+    result.extend(iprev.name.as_deref().and_then(pvalue::comment));
+    result
+}
+
+/// RFC 8601 §2.7.2.
+fn spf(spf: &Spf) -> Vec<String> {
+    let mut result = method("spf", spf.result, spf.reason.as_deref());
+    let name = match spf.identity {
+        Identity::Helo => "smtp.helo",
+        Identity::MailFrom => "smtp.mailfrom",
+    };
+    let value = if spf.value.is_empty() { &spf.domain } else { &spf.value };
+    property(&mut result, name, Some(value));
+    result
+}
+
+fn dkim(signatures: &[Verification]) -> Vec<Vec<String>> {
+    let mut shown = vec![signatures.len() <= SIGNATURES_MAX; signatures.len()];
+    // A heap of broken signatures must not hide the one that passed.
+    let passed = |index: &usize| signatures[*index].result == AuthResult::Pass;
+    if signatures.len() > SIGNATURES_MAX {
+        let (first, second): (Vec<usize>, Vec<usize>) = (0..signatures.len()).partition(passed);
+        for index in first.into_iter().chain(second).take(SIGNATURES_MAX) {
+            shown[index] = true;
+        }
+    }
+    let pairs = signatures.iter().zip(shown);
+    let mut results: Vec<_> =
+        pairs.filter(|(_, shown)| *shown).map(|(signature, _)| dkim_one(signature)).collect();
+    if let Some(more @ 1..) = signatures.len().checked_sub(SIGNATURES_MAX) {
+        let reason = format!("{more} more signatures are not shown");
+        results.push(method("dkim", AuthResult::Neutral, Some(&reason)));
+    }
+    results
+}
+
+/// RFC 8601 §2.7.1, RFC 6008 (`header.b`).
+fn dkim_one(signature: &Verification) -> Vec<String> {
+    let mut result = method("dkim", signature.result, signature.reason.as_deref());
+    property(&mut result, "header.d", Some(&signature.domain));
+    property(&mut result, "header.i", signature.auid.as_deref());
+    property(&mut result, "header.s", signature.selector.as_deref());
+    property(&mut result, "header.a", signature.algorithm.as_deref());
+    property(&mut result, "header.b", signature.signature_start.as_deref());
+    result
+}
+
+/// RFC 9989: `header.from`, and in `policy.dmarc` what the author domain asks for after `sp`,
+/// `np` and `t` have had their say.
+fn dmarc(dmarc: &Dmarc) -> Vec<String> {
+    let mut result = method("dmarc", dmarc.result, dmarc.reason.as_deref());
+    property(&mut result, "header.from", dmarc.author_domain.as_deref());
+    property(&mut result, "policy.dmarc", dmarc.applied_policy().map(Policy::as_str));
+    result
+}
+
+fn method(name: &str, result: AuthResult, reason: Option<&str>) -> Vec<String> {
+    let reason = reason.map(|reason| format!("reason={}", pvalue::reason(reason)));
+    std::iter::once(format!("{name}={result}")).chain(reason).collect()
+}
+
+/// A property without a value, or with one that no line can hold, is left out.
+fn property(result: &mut Vec<String>, name: &str, value: Option<&str>) {
+    let value = value.filter(|value| !value.is_empty()).and_then(pvalue::pvalue);
+    result.extend(value.map(|value| format!("{name}={value}")));
+}

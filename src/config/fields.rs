@@ -100,7 +100,7 @@ const IDENTITY: &[Field] = &[
     unset(
         "authserv_id",
         r#""mx.example.org""#,
-        "The name that signs our Authentication-Results fields. Fields of mail that arrives with\n\
+        "The name that stands in our Authentication-Results fields. Fields of arriving mail with\n\
          it are forged, and removed. Not set: the host name, with a warning if it has no dot.",
     ),
     key(

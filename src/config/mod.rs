@@ -155,9 +155,10 @@ pub struct Sign {
     pub body_canonicalization: Canonicalization,
     /// The lifetime of a signature (`x=`).
     pub expire: Option<Duration>,
-    /// The fields that are signed where present, besides From.
+    /// The fields that are signed where present; From is the first.
     pub fields: Vec<String>,
-    /// The fields that are signed once more than present, so that none can be added, besides From.
+    /// The fields that are signed once more than present, so that none can be added; From is
+    /// the first.
     pub oversign: Vec<String>,
     /// Which mail of local origin is signed.
     pub local: SignLocal,

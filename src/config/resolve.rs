@@ -80,19 +80,18 @@ fn sign(mut section: Section<'_, '_>, base: &Path) -> Sign {
         header_canonicalization,
         body_canonicalization,
         expire: section.optional("expire_secs", integer(3_600..=31_536_000)).map(secs),
-        fields: besides_from(section.take("fields", list(text(parse::field_name)))),
-        oversign: besides_from(section.take("oversign", list(text(parse::field_name)))),
+        fields: with_from(section.take("fields", list(text(parse::field_name)))),
+        oversign: with_from(section.take("oversign", list(text(parse::field_name)))),
         local: section.take("local", word(words::SIGN_LOCALS)),
     }
 }
 
-/// From is signed and oversigned whatever the lists say (RFC 6376 §5.4), so it is in neither, and
-/// no name is there twice.
-fn besides_from(names: Vec<String>) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
+/// From is signed and oversigned whatever the lists say (RFC 6376 §5.4), and no name is there
+/// twice.
+fn with_from(names: Vec<String>) -> Vec<String> {
+    let mut kept = vec!["From".to_owned()];
     for name in names {
-        let is_new = !kept.iter().any(|seen| seen.eq_ignore_ascii_case(&name));
-        if is_new && !name.eq_ignore_ascii_case("From") {
+        if !kept.iter().any(|seen| seen.eq_ignore_ascii_case(&name)) {
             kept.push(name);
         }
     }

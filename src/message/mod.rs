@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod body;
+pub(crate) mod cfws;
+pub mod domain;
 pub mod envelope;
 pub mod header;
 pub mod origin;

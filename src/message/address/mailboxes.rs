@@ -1,0 +1,160 @@
+//! The mailboxes of a From field, read for their domain (RFC 5322 §3.4, RFC 6854).
+
+use super::Malformed;
+use super::lexer::{Lexer, Token};
+use crate::message::domain::normalize;
+
+/// The one domain of all mailboxes in the field's value.
+pub(super) fn domain(value: &[u8]) -> Result<String, Malformed> {
+    let mut list = List { lexer: Lexer::new(value), domain: None, in_group: false };
+    while list.element()? {}
+    list.domain.ok_or(Malformed::NoMailbox)
+}
+
+/// A list that is being read.
+struct List<'a> {
+    lexer: Lexer<'a>,
+    domain: Option<String>,
+    in_group: bool,
+}
+
+/// Words and dots before the special that tells what they are: a display name, a local part or a
+/// group's name.
+#[derive(Default)]
+struct Phrase {
+    /// How many words and dots.
+    count: usize,
+    /// Words with single dots between them and nothing else between those.
+    broken_local_part: bool,
+    ends_with_dot: bool,
+}
+
+impl Phrase {
+    fn push(&mut self, token: Token<'_>, spaced: bool) {
+        let dot = token == Token::Special(b'.');
+        let first = self.count == 0;
+        // Two words or two dots in a row, a dot first, or blanks in between: no local part.
+        if (first && dot) || (!first && (dot == self.ends_with_dot || spaced)) {
+            self.broken_local_part = true;
+        }
+        // RFC 2047 §5 (3): no encoded word stands in an address. Some readers decode it there and
+        // show what it says instead.
+        if let Token::Atom(word) | Token::Quoted(word) = token
+            && word.windows(2).any(|pair| pair == b"=?")
+        {
+            self.broken_local_part = true;
+        }
+        self.ends_with_dot = dot;
+        self.count += 1;
+    }
+
+    fn is_local_part(&self) -> bool {
+        self.count > 0 && !self.broken_local_part && !self.ends_with_dot
+    }
+}
+
+impl<'a> List<'a> {
+    /// Reads one element and its delimiter; `false` at the end of the field.
+    fn element(&mut self) -> Result<bool, Malformed> {
+        let (phrase, delimiter) = self.phrase()?;
+        match delimiter {
+            Token::Special(b'@') => {
+                let end = self.addr_spec(&phrase)?;
+                self.delimiter(end)
+            }
+            Token::Special(b'<') => {
+                self.angle_addr()?;
+                let end = self.lexer.next()?;
+                self.delimiter(end)
+            }
+            // RFC 5322 §3.4: a group has a name, and groups do not nest.
+            Token::Special(b':') if phrase.count > 0 && !self.in_group => {
+                self.in_group = true;
+                Ok(true)
+            }
+            // RFC 5322 §4.4: an element of a list may be empty.
+            end if phrase.count == 0 => self.delimiter(end),
+            Token::Special(b',' | b';') | Token::End => Err(Malformed::NoDomain),
+            _ => Err(Malformed::Syntax("a special character outside quotes")),
+        }
+    }
+
+    /// What may stand after a mailbox.
+    fn delimiter(&mut self, token: Token<'_>) -> Result<bool, Malformed> {
+        match token {
+            Token::Special(b',') => Ok(true),
+            Token::Special(b';') if self.in_group => {
+                self.in_group = false;
+                let next = self.lexer.next()?;
+                self.delimiter(next)
+            }
+            Token::End if !self.in_group => Ok(false),
+            Token::End => Err(Malformed::Syntax("a group does not end")),
+            _ => Err(Malformed::Syntax("text after an address")),
+        }
+    }
+
+    fn phrase(&mut self) -> Result<(Phrase, Token<'a>), Malformed> {
+        let mut phrase = Phrase::default();
+        loop {
+            match self.lexer.next()? {
+                token @ (Token::Atom(_) | Token::Quoted(_) | Token::Special(b'.')) => {
+                    phrase.push(token, self.lexer.spaced);
+                }
+                delimiter => return Ok((phrase, delimiter)),
+            }
+        }
+    }
+
+    fn angle_addr(&mut self) -> Result<(), Malformed> {
+        let (local_part, next) = self.phrase()?;
+        match next {
+            Token::Special(b'@') if local_part.count == 0 => {
+                Err(Malformed::Syntax("a source route"))
+            }
+            Token::Special(b'@') => match self.addr_spec(&local_part)? {
+                Token::Special(b'>') => Ok(()),
+                _ => Err(Malformed::Syntax("an angle bracket does not close")),
+            },
+            Token::Special(b'>') => Err(Malformed::NoDomain),
+            _ => Err(Malformed::Syntax("an angle bracket does not close")),
+        }
+    }
+
+    /// Reads the domain after the `@` and notes it; returns the token that ended it.
+    fn addr_spec(&mut self, local_part: &Phrase) -> Result<Token<'a>, Malformed> {
+        if !local_part.is_local_part() {
+            return Err(Malformed::Syntax("an unquoted @ in a name, or a broken local part"));
+        }
+        let mut name = match self.lexer.next()? {
+            Token::Atom(atom) => atom.to_vec(),
+            Token::Special(b'[') => return Err(Malformed::NoDomain),
+            _ => return Err(Malformed::Syntax("no domain after the @")),
+        };
+        let end = loop {
+            match self.lexer.next()? {
+                Token::Special(b'.') if !self.lexer.spaced => name.push(b'.'),
+                end => break end,
+            }
+            match self.lexer.next()? {
+                Token::Atom(atom) if !self.lexer.spaced => name.extend_from_slice(atom),
+                _ => return Err(Malformed::Syntax("a dot at the end of a domain")),
+            }
+        };
+        self.note(&name)?;
+        Ok(end)
+    }
+
+    /// RFC 9989 §5.3.1: several mailboxes of one domain are one author domain.
+    fn note(&mut self, name: &[u8]) -> Result<(), Malformed> {
+        let name = std::str::from_utf8(name).map_err(|_| Malformed::NoDomain)?;
+        let domain = normalize(name).ok_or(Malformed::NoDomain)?;
+        match &self.domain {
+            Some(first) if *first != domain => Err(Malformed::SeveralDomains),
+            _ => {
+                self.domain = Some(domain);
+                Ok(())
+            }
+        }
+    }
+}
