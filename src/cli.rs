@@ -112,14 +112,21 @@ pub(crate) struct Generate {
     /// What to make
     #[arg(long, value_enum, default_value_t = Algorithms::Rsa)]
     pub(crate) algorithm: Algorithms,
-    /// The size of an RSA key
-    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=4096))]
+    /// The size of an RSA key: 2048, 3072 or 4096
+    #[arg(long, default_value_t = 2048, value_parser = rsa_bits)]
     pub(crate) bits: u32,
     /// The selector (s=); by default dated, such as s2026-11-a
     #[arg(long)]
     pub(crate) selector: Option<String>,
     #[command(flatten)]
     pub(crate) config: ConfigArg,
+}
+
+fn rsa_bits(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(bits @ (2048 | 3072 | 4096)) => Ok(bits),
+        _ => Err("RSA keys are made with 2048, 3072 or 4096 bits".to_owned()),
+    }
 }
 
 /// Which keys are made.

@@ -1,6 +1,7 @@
 //! mailseal: a milter that signs outbound mail, verifies inbound mail, applies rules and scans.
 
 pub mod auth;
+pub mod changes;
 pub mod config;
 pub mod dkim;
 pub mod dns;
@@ -16,4 +17,5 @@ pub mod scan;
 pub mod serve;
 pub mod sign;
 pub mod telemetry;
+pub mod text;
 pub mod verdict;

@@ -1,1 +1,273 @@
-//! (empty)
+//! The way of one message: opened when its header is complete, fed its body, judged at its end.
+//!
+//! Failure: nothing here fails. Trouble is a result (`temperror`, `unscanned`), and policy says
+//! what it means.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::auth::lookups::Lookups;
+use crate::auth::{Authentication, results};
+use crate::changes::{Wanted, changes};
+use crate::dkim::digest::{BodyHasher, BodyHashes};
+use crate::dkim::verify::{self, Check};
+use crate::message::address::{self, Author};
+use crate::message::body::{Body, BodySink};
+use crate::message::envelope::Envelope;
+use crate::message::header::HeaderBlock;
+use crate::message::origin::{self, Decided, Origin, Role};
+use crate::message::{Draft, received};
+use crate::policy::{self, Findings};
+use crate::runtime::Runtime;
+use crate::sign::Signers;
+use crate::verdict::{Disposition, Verdict};
+
+/// How much of a message is handed on at once where all of it is there already.
+const CHUNK_BYTES: usize = 65_536;
+
+/// A message whose body is on its way.
+pub struct Inspection {
+    subject: Subject,
+    plan: Plan,
+    lookups: Lookups,
+    sink: BodySink,
+}
+
+/// What is known of the message before its body.
+struct Subject {
+    runtime: Arc<Runtime>,
+    /// All look-ups, the scan and the rules end by then.
+    deadline: Instant,
+    now: u64,
+    envelope: Envelope,
+    headers: Arc<HeaderBlock>,
+    over_limit: Option<&'static str>,
+    origin: Origin,
+    author: Author,
+    reasons: Vec<String>,
+}
+
+/// What is done with the message.
+enum Plan {
+    Verify,
+    Sign(Signers),
+    Pass,
+}
+
+impl Inspection {
+    /// Decides origin and role, and starts everything that the header tells to look up.
+    pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
+        let mut subject = Subject::new(runtime, draft);
+        let plan = subject.plan();
+        let (lookups, hasher) = match &plan {
+            Plan::Verify => subject.start_verifying(lookups),
+            Plan::Sign(signers) => (Lookups::default(), BodyHasher::new(signers.body_wants())),
+            Plan::Pass => (Lookups::default(), BodyHasher::new([])),
+        };
+        let sink = subject.open_sink(hasher).await;
+        Self { subject, plan, lookups, sink }
+    }
+
+    /// Takes the next chunk of the body.
+    pub async fn write(&mut self, chunk: Bytes) {
+        self.sink.write(chunk).await;
+    }
+
+    /// Ends the message and judges it. Some MTAs know their queue id only now.
+    pub async fn finish(self, queue_id: Option<String>) -> Verdict {
+        let Self { mut subject, plan, lookups, sink } = self;
+        if queue_id.is_some() {
+            subject.envelope.queue_id = queue_id;
+        }
+        let body = sink.finish(subject.deadline).await;
+        let auth = match plan {
+            Plan::Verify => {
+                let Subject { runtime, author, deadline, .. } = &subject;
+                lookups.settle(&runtime.resolver.until(*deadline), author, &body.hashes).await
+            }
+            Plan::Sign(_) | Plan::Pass => Authentication::default(),
+        };
+        evaluate(subject, &plan, body, auth)
+    }
+
+    /// Judges a message that is all there.
+    pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
+        let mut lookups = Lookups::default();
+        lookups.start_iprev(runtime, &draft.envelope.client);
+        let mut inspection = Self::open(runtime, draft, lookups).await;
+        let mut body = Bytes::from(body);
+        while !body.is_empty() {
+            inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
+        }
+        inspection.finish(None).await
+    }
+}
+
+impl Subject {
+    fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
+        let Draft { envelope, headers, over_limit } = draft;
+        let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
+        Self {
+            runtime: runtime.clone(),
+            deadline: Instant::now() + runtime.config.limits.message,
+            now: (runtime.clock)(),
+            author: address::author(&headers),
+            envelope,
+            headers: Arc::new(headers),
+            over_limit,
+            origin,
+            reasons: vec![reason],
+        }
+    }
+
+    fn plan(&mut self) -> Plan {
+        if self.over_limit.is_some() {
+            return Plan::Pass;
+        }
+        if !self.origin.is_ours() {
+            if self.runtime.config.verify.enabled {
+                return Plan::Verify;
+            }
+            self.reasons.push("not verified: verify.enabled is off".to_owned());
+            return Plan::Pass;
+        }
+        let Self { runtime, origin, envelope, author, headers, now, .. } = self;
+        match Signers::choose(runtime, *origin, envelope, author, headers, *now) {
+            Ok(signers) => Plan::Sign(signers),
+            Err(reason) => {
+                self.reasons.push(format!("not signed: {reason}"));
+                Plan::Pass
+            }
+        }
+    }
+
+    /// Starts what the envelope has not started yet, and what the header tells to look up.
+    fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, BodyHasher) {
+        if self.origin == Origin::Relay {
+            // What was asked of the relay itself says nothing of the message.
+            lookups = Lookups::default();
+            self.look_behind_relay();
+            lookups.start_iprev(&self.runtime, &self.envelope.client);
+        }
+        if !lookups.has_spf() {
+            lookups.start_spf(&self.runtime, &self.envelope);
+        }
+        let signatures = verify::begin(&self.headers, self.now);
+        if signatures.left_out > 0 {
+            self.reasons.push(format!("{} more signatures were not verified", signatures.left_out));
+        }
+        let hasher = BodyHasher::new(signatures.checks.iter().filter_map(|check| match check {
+            Check::Pending(pending) => Some(pending.body_want()),
+            Check::Done(_) => None,
+        }));
+        lookups.start_dkim(&self.runtime, &self.headers, signatures.checks);
+        lookups.start_dmarc(&self.runtime, &self.author);
+        (lookups, hasher)
+    }
+
+    /// Puts the client that a trusted relay names in the place of the relay.
+    fn look_behind_relay(&mut self) {
+        let relays = &self.runtime.config.identity.trusted_relays;
+        match received::client(&self.headers, relays) {
+            Some((client, helo)) => {
+                self.envelope.client = client;
+                self.envelope.helo = Some(helo);
+            }
+            None => {
+                // SPF of the relay's own address would fail, and say nothing.
+                self.envelope.client.addr = None;
+                self.reasons.push("SPF not checked: the relay names no client".to_owned());
+            }
+        }
+    }
+
+    async fn open_sink(&self, hasher: BodyHasher) -> BodySink {
+        let Runtime { config, rules, scanner, .. } = &*self.runtime;
+        if self.over_limit.is_some() {
+            return BodySink::new(hasher, 0, None);
+        }
+        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
+        let mut scan = scanner.as_ref().map(|scanner| scanner.open());
+        if let Some(scan) = &mut scan {
+            // clamd sees the whole raw message.
+            scan.write(Bytes::copy_from_slice(self.headers.octets())).await;
+            scan.write(Bytes::from_static(b"\r\n")).await;
+        }
+        BodySink::new(hasher, kept_bytes_max, scan)
+    }
+}
+
+/// Puts together what the stages say: rules, policy, changes.
+fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> Verdict {
+    let Subject { runtime, envelope, headers, origin, author, over_limit, now, mut reasons, .. } =
+        subject;
+    let hits = match over_limit {
+        Some(_) => Vec::new(),
+        None => runtime.rules.evaluate(&headers, &body.kept),
+    };
+    let findings = Findings {
+        origin,
+        envelope: &envelope,
+        headers: &headers,
+        author: &author,
+        auth: &auth,
+        hits: &hits,
+        scan: body.scan.as_ref(),
+        over_limit,
+    };
+    let decision = policy::decide(&runtime.config, &findings);
+    let held = decision.disposition == Disposition::Quarantine;
+    let changes = if held || decision.disposition == Disposition::Accept {
+        let authserv_id = &runtime.config.identity.authserv_id;
+        let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, &auth));
+        let signatures = sign(plan, &headers, &body.hashes, now, &mut reasons);
+        let wanted = Wanted {
+            results: results.as_deref(),
+            scan: body.scan.as_ref(),
+            tags: &decision.tags,
+            signatures: &signatures,
+            quarantine: held.then(|| decision.reasons.join("; ")),
+        };
+        changes(&headers, origin, &runtime.authserv_ids, wanted)
+    } else {
+        Vec::new()
+    };
+    reasons.extend(decision.reasons);
+    Verdict {
+        queue_id: envelope.queue_id,
+        disposition: decision.disposition,
+        reply: decision.reply,
+        origin,
+        role: plan.role(),
+        auth,
+        hits,
+        scan: body.scan,
+        changes,
+        reasons,
+    }
+}
+
+fn sign(
+    plan: &Plan,
+    headers: &HeaderBlock,
+    hashes: &BodyHashes,
+    now: u64,
+    reasons: &mut Vec<String>,
+) -> Vec<String> {
+    match plan {
+        Plan::Sign(signers) => signers.sign(headers, hashes, now, reasons),
+        Plan::Verify | Plan::Pass => Vec::new(),
+    }
+}
+
+impl Plan {
+    fn role(&self) -> Role {
+        match self {
+            Self::Verify => Role::Verify,
+            Self::Sign(_) => Role::Sign,
+            Self::Pass => Role::Pass,
+        }
+    }
+}

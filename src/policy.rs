@@ -1,1 +1,298 @@
-//! (empty)
+//! What is done about a message, given all that was found: pure, first match wins.
+//!
+//! The order: a message over a limit; the scan; a malformed From; DMARC and SPF, unless an
+//! exemption names the message; the rules. The strictest action of one step wins inside it. Tags of
+//! all steps are added: they say what was found, whatever is done about it.
+
+use crate::auth::Authentication;
+use crate::auth::dmarc::{self, Dmarc};
+use crate::auth::spf::Identity;
+use crate::config::{self, Config, Exempt};
+use crate::message::address::Author;
+use crate::message::envelope::Envelope;
+use crate::message::header::HeaderBlock;
+use crate::message::origin::Origin;
+use crate::result::AuthResult;
+use crate::scan::{ScanResult, Unscanned};
+use crate::text;
+use crate::verdict::{Action, Disposition, Hit, Reply};
+
+/// Everything that a decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct Findings<'a> {
+    /// Where the message comes from.
+    pub origin: Origin,
+    /// Its envelope.
+    pub envelope: &'a Envelope,
+    /// Its header block.
+    pub headers: &'a HeaderBlock,
+    /// Its author domain.
+    pub author: &'a Author,
+    /// What the authentication methods said.
+    pub auth: &'a Authentication,
+    /// The rules that matched.
+    pub hits: &'a [Hit],
+    /// What the scanner said.
+    pub scan: Option<&'a ScanResult>,
+    /// The limit that the message is over.
+    pub over_limit: Option<&'static str>,
+}
+
+/// Policy's answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decision {
+    /// What becomes of the message.
+    pub disposition: Disposition,
+    /// The reply, where that is a refusal.
+    pub reply: Option<Reply>,
+    /// The tags, in the order in which they were found, each once.
+    pub tags: Vec<String>,
+    /// Why, in sentences.
+    pub reasons: Vec<String>,
+}
+
+/// One thing found that policy has an action for.
+struct Finding {
+    action: Action,
+    tag: Option<String>,
+    /// The reply to a refusal; a temporary one says 4 where this says 5.
+    code: u16,
+    enhanced: &'static str,
+    cause: String,
+}
+
+/// Decides what becomes of a message.
+pub fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
+    let mut tags: Vec<String> = Vec::new();
+    let mut reasons = Vec::new();
+    let mut deciding: Option<Finding> = None;
+    for step in steps(config, findings) {
+        let mut strictest: Option<Finding> = None;
+        for finding in step.into_iter().filter(|finding| finding.action != Action::Off) {
+            reasons.push(format!("{}: {}", name(finding.action), finding.cause));
+            if let Some(tag) = finding.tag.clone()
+                && !tags.contains(&tag)
+            {
+                tags.push(tag);
+            }
+            if strictest.as_ref().is_none_or(|strictest| finding.action > strictest.action) {
+                strictest = Some(finding);
+            }
+        }
+        let decides = |finding: &Finding| Disposition::from(finding.action) != Disposition::Accept;
+        deciding = deciding.or(strictest.filter(decides));
+    }
+    let Some(deciding) = deciding else {
+        return Decision { disposition: Disposition::Accept, reply: None, tags, reasons };
+    };
+    let asked = Disposition::from(deciding.action);
+    let (disposition, softened) = soften(asked, config, findings);
+    reasons.extend(softened);
+    let reply = reply(disposition, &deciding, findings.envelope.queue_id.as_deref());
+    Decision { disposition, reply, tags, reasons }
+}
+
+/// The action's name in a reason.
+fn name(action: Action) -> &'static str {
+    match action {
+        Action::Off => "off",
+        Action::Tag => "tag",
+        action => Disposition::from(action).as_str(),
+    }
+}
+
+fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
+    let author = findings.author;
+    let exempt = config.policy.exempt.iter().any(|exempt| names(exempt, findings));
+    let verified = !exempt && !findings.origin.is_ours();
+    [
+        over_limit(findings.over_limit),
+        findings.scan.map(|scan| scanned(&config.clamav, scan)).unwrap_or_default(),
+        if verified { malformed_from(&config.policy, author) } else { Vec::new() },
+        if verified { authentication(&config.policy, findings.auth) } else { Vec::new() },
+        findings.hits.iter().map(rule_hit).collect(),
+    ]
+}
+
+fn over_limit(limit: Option<&'static str>) -> Vec<Finding> {
+    let finding = |limit| Finding {
+        action: Action::Reject,
+        tag: None,
+        code: 552,
+        enhanced: "5.3.4",
+        cause: format!("message is over {limit}"),
+    };
+    limit.map(finding).into_iter().collect()
+}
+
+fn scanned(config: &config::Clamav, scan: &ScanResult) -> Vec<Finding> {
+    let finding = |action, tag: &str, code, enhanced, cause| {
+        vec![Finding { action, tag: Some(tag.to_owned()), code, enhanced, cause }]
+    };
+    match scan {
+        ScanResult::Clean => Vec::new(),
+        ScanResult::Infected { name } => {
+            let cause = format!("virus found: {}", text::visible(name));
+            finding(config.on_infected, "infected", 554, "5.7.1", cause)
+        }
+        ScanResult::Unscanned { cause: Unscanned::Failed, reason } => {
+            let cause = format!("virus scan failed: {}", text::visible(reason));
+            finding(config.on_failure, "unscanned", 554, "5.3.0", cause)
+        }
+        ScanResult::Unscanned { cause: Unscanned::Oversize, reason } => {
+            let cause = format!("too large to scan: {}", text::visible(reason));
+            finding(config.on_oversize, "unscanned", 552, "5.3.4", cause)
+        }
+    }
+}
+
+fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {
+    let Author::Malformed(reason) = author else { return Vec::new() };
+    vec![Finding {
+        action: config.malformed_from,
+        tag: Some("malformed-from".to_owned()),
+        code: 550,
+        enhanced: "5.6.0",
+        cause: format!("malformed From field: {}", reason),
+    }]
+}
+
+fn authentication(config: &config::Policy, auth: &Authentication) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(dmarc) = &auth.dmarc {
+        findings.extend(dmarc_failure(config.dmarc, dmarc));
+    }
+    let mail_from = auth.spf.iter().rfind(|spf| spf.identity == Identity::MailFrom);
+    if let Some(spf) = mail_from.filter(|spf| spf.result == AuthResult::Fail) {
+        findings.push(Finding {
+            action: config.spf_fail,
+            tag: Some("spf-fail".to_owned()),
+            code: 550,
+            // RFC 7372 §3.2
+            enhanced: "5.7.23",
+            cause: format!("SPF of {} does not allow this client", text::visible(&spf.domain)),
+        });
+    }
+    if let Some(method) = temperror(auth) {
+        findings.push(Finding {
+            action: config.temperror,
+            tag: None,
+            code: 550,
+            enhanced: "5.7.0",
+            cause: format!("{method} could not be checked for DNS trouble"),
+        });
+    }
+    findings
+}
+
+/// What the author domain's policy asks for, no stricter than the operator lets it be.
+fn dmarc_failure(strictest: Action, dmarc: &Dmarc) -> Option<Finding> {
+    let asked = match dmarc.applied_policy()? {
+        dmarc::Policy::None => return None,
+        dmarc::Policy::Quarantine => Action::Quarantine,
+        dmarc::Policy::Reject => Action::Reject,
+    };
+    (dmarc.result == AuthResult::Fail).then(|| Finding {
+        action: asked.min(strictest),
+        tag: Some("dmarc-fail".to_owned()),
+        code: 550,
+        // RFC 7372 §3.3: multiple authentication checks failed.
+        enhanced: "5.7.26",
+        cause: format!(
+            "DMARC of {} fails: neither SPF nor DKIM passes for an aligned domain",
+            text::visible(dmarc.author_domain.as_deref().unwrap_or("the author domain"))
+        ),
+    })
+}
+
+/// The method whose result DNS trouble left open, where that matters to the outcome: DMARC's own,
+/// or SPF's where there is no DMARC policy.
+fn temperror(auth: &Authentication) -> Option<&'static str> {
+    let dmarc = auth.dmarc.as_ref().map(|dmarc| dmarc.result);
+    let spf = auth.spf.iter().any(|spf| spf.result == AuthResult::Temperror);
+    match dmarc {
+        Some(AuthResult::Temperror) => Some("DMARC"),
+        Some(AuthResult::None) | None if spf => Some("SPF"),
+        _ => None,
+    }
+}
+
+fn rule_hit(hit: &Hit) -> Finding {
+    let cause = match &hit.reply {
+        Some(reply) => format!("rule {}: {}", hit.rule, text::visible(reply)),
+        None => format!("rule {}", hit.rule),
+    };
+    Finding {
+        action: hit.action,
+        tag: Some(hit.rule.clone()),
+        code: 550,
+        enhanced: "5.7.1",
+        cause,
+    }
+}
+
+/// Who must not be refused: a relay would have to bounce what it took, mail of local origin with a
+/// null reverse path is itself a bounce that would be lost, and other local mail would be bounced
+/// to its sender by our own MTA.
+fn soften(
+    asked: Disposition,
+    config: &Config,
+    findings: &Findings<'_>,
+) -> (Disposition, Option<String>) {
+    let unrefusable = match findings.origin {
+        Origin::Relay => "mail of a trusted relay is never refused",
+        Origin::Local if findings.envelope.is_null_sender() => {
+            "mail of local origin with a null reverse path is never refused"
+        }
+        Origin::Local if asked == Disposition::Reject && !config.policy.reject_local => {
+            "mail of local origin is held and not rejected: policy.reject_local is off"
+        }
+        _ => return (asked, None),
+    };
+    let softened = match asked {
+        // What can't be judged for a limit can't be edited either: it goes on as it is.
+        Disposition::Reject if findings.over_limit.is_some() => Disposition::Accept,
+        Disposition::Reject => Disposition::Quarantine,
+        Disposition::Tempfail => Disposition::Accept,
+        milder => return (milder, None),
+    };
+    (softened, Some(unrefusable.to_owned()))
+}
+
+fn reply(disposition: Disposition, finding: &Finding, queue_id: Option<&str>) -> Option<Reply> {
+    let (code, enhanced) = match disposition {
+        Disposition::Reject => (finding.code, format!("5{}", &finding.enhanced[1..])),
+        Disposition::Tempfail => (451, format!("4{}", &finding.enhanced[1..])),
+        _ => return None,
+    };
+    let mut text = text::visible(&finding.cause);
+    if let Some(id) = queue_id {
+        text.push_str(&format!(" (queue id {})", text::visible(id)));
+    }
+    // A percent sign is a directive to the MTA's formatting of replies.
+    Some(Reply { code, enhanced, text: text.replace('%', "_") })
+}
+
+fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
+    let Findings { envelope, headers, author, .. } = findings;
+    let addr = envelope.client.addr;
+    addr.is_some_and(|addr| exempt.networks.iter().any(|net| net.contains(&addr)))
+        || exempt.domains.iter().any(|domain| author.domain() == Some(domain.as_str()))
+        || envelope.recipients.iter().any(|recipient| {
+            exempt.recipients.iter().any(|entry| is_or_is_at(recipient, entry))
+        })
+        || list_id(headers)
+            .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
+}
+
+/// Whether an address is the entry, or of the domain that the entry is.
+fn is_or_is_at(address: &str, entry: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    address.eq_ignore_ascii_case(entry) || domain.eq_ignore_ascii_case(entry)
+}
+
+/// The identifier of the list that a message came by (RFC 2919 §3).
+fn list_id(headers: &HeaderBlock) -> Option<&str> {
+    let value = str::from_utf8(headers.named("List-Id").next()?.value).ok()?;
+    Some(value.rsplit_once('<')?.1.split_once('>')?.0.trim())
+}

@@ -1,5 +1,7 @@
 //! The verdict on one message: what every stage found and what is to be done about it.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::auth::Authentication;
@@ -79,8 +81,8 @@ pub struct Reply {
     pub text: String,
 }
 
-impl std::fmt::Display for Reply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.code, self.enhanced, self.text)
     }
 }
@@ -127,6 +129,8 @@ pub enum Change {
 /// All that is known and decided of one message.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
+    /// The MTA's name for the message.
+    pub queue_id: Option<String>,
     /// What becomes of the message.
     pub disposition: Disposition,
     /// The reply, where the disposition is a refusal.
@@ -145,4 +149,41 @@ pub struct Verdict {
     pub changes: Vec<Change>,
     /// Why, in sentences.
     pub reasons: Vec<String>,
+}
+
+/// The text that `check` prints: a line a fact, its kind first.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "disposition {}", self.disposition.as_str())?;
+        if let Some(reply) = &self.reply {
+            writeln!(f, "reply {reply}")?;
+        }
+        writeln!(f, "origin {}", self.origin.as_str())?;
+        writeln!(f, "role {}", self.role.as_str())?;
+        write!(f, "{}", self.auth)?;
+        for hit in &self.hits {
+            writeln!(f, "hit {} {}", hit.rule, hit.matched)?;
+        }
+        if let Some(scan) = &self.scan {
+            writeln!(f, "scan {scan}")?;
+        }
+        for change in &self.changes {
+            writeln!(f, "change {change}")?;
+        }
+        self.reasons.iter().try_for_each(|reason| writeln!(f, "reason {reason}"))
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeleteHeader { name, occurrence } => {
+                write!(f, "delete-header {name} {occurrence}")
+            }
+            Self::InsertHeader { name, value } => {
+                write!(f, "insert-header {name}: {}", value.replace("\r\n", "\\n"))
+            }
+            Self::Quarantine { reason } => write!(f, "quarantine {reason}"),
+        }
+    }
 }

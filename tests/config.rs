@@ -11,6 +11,8 @@ use mailseal::config::sample::sample;
 use mailseal::config::{Config, Endpoint, Loaded, SignLocal};
 use mailseal::dkim::canonical::Canonicalization;
 use mailseal::verdict::Action;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// The directories of `tests/bad_configs/`, in their order.
 fn bad_configs() -> Vec<PathBuf> {
@@ -93,8 +95,8 @@ fn the_defaults_that_matter() {
     assert_eq!((config.sign.keys, config.sign.expire), ("keys".into(), None));
     assert_eq!(config.sign.header_canonicalization, Canonicalization::Relaxed);
     assert_eq!(config.sign.body_canonicalization, Canonicalization::Relaxed);
-    assert_eq!((config.sign.fields.len(), config.sign.local), (15, SignLocal::All));
-    assert_eq!(config.sign.oversign, ["To", "Cc", "Subject", "Reply-To", "Content-Type"]);
+    assert_eq!((config.sign.fields.len(), config.sign.local), (16, SignLocal::All));
+    assert_eq!(config.sign.oversign, ["From", "To", "Cc", "Subject", "Reply-To", "Content-Type"]);
     assert_eq!((config.verify.enabled, config.verify.min_rsa_bits), (true, 1024));
     let policy = config.policy;
     let treatments = [policy.dmarc, policy.spf_fail, policy.malformed_from, policy.temperror];
@@ -119,7 +121,7 @@ fn what_is_shown_reads_back_to_the_same_configuration() {
         keys = "private"
         canonicalization = "simple/relaxed"
         expire_secs = 1_209_600
-        fields = ["from", "Subject", "subject"]
+        fields = ["Subject", "from", "subject"]
         [[policy.exempt]]
         lists = ["<a\"b.example>"]
         [[policy.exempt]]
@@ -131,7 +133,7 @@ fn what_is_shown_reads_back_to_the_same_configuration() {
     assert_eq!(again.shown, loaded.shown);
     assert_eq!(loaded.config.sign.keys, Path::new("/etc/mailseal/private"));
     assert_eq!(loaded.config.rules.dir, Path::new("/etc/mailseal/rules"));
-    assert_eq!(loaded.config.sign.fields, ["Subject"]);
+    assert_eq!(loaded.config.sign.fields, ["From", "Subject"]);
     assert_eq!(loaded.config.policy.exempt[1].domains, ["xn--bcher-kva.example"]);
 }
 
@@ -197,6 +199,20 @@ fn a_mebibyte_of_faults_is_told_in_bounded_time_and_space() {
     let message =
         Loaded::parse(&keys.join("\n"), Path::new("m"), Path::new("")).unwrap_err().to_string();
     assert!(message.ends_with("39900 more faults"));
+}
+
+proptest! {
+    /// What a slip of the hand makes of a config file is read or refused, without a panic.
+    #[test]
+    fn a_damaged_file_is_read_or_refused(at in any::<Index>(), cut in 0..20_usize, put in ".{0,3}") {
+        let mut text: Vec<char> = sample().lines().map(|line| key_set(line) + "\n").collect::<String>().chars().collect();
+        let at = at.index(text.len());
+        text.splice(at..(at + cut).min(text.len()), put.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(errors) = Loaded::parse(&text, Path::new("m"), Path::new("")) {
+            prop_assert!(errors.to_string().starts_with("m:"));
+        }
+    }
 }
 
 /// Runs the command in the crate's directory.

@@ -4,7 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use mailseal::dns::{Dns, LookupError, Mx};
+use mailseal::config;
+use mailseal::dns::{Dns, LookupError, Mx, Resolver};
 use support::dns::DnsServer;
 use support::zone::Zone;
 use tokio::time::Instant;
@@ -99,6 +100,18 @@ async fn octets_are_octets() {
     assert_eq!(server.queries().len(), 1);
 }
 
+/// A message must not learn the names of this machine's hosts file.
+#[tokio::test]
+async fn only_dns_is_asked() {
+    let (_server, dns) = serve("example.org A 192.0.2.1").await;
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    // hickory answers for localhost by itself (RFC 6761 §6.3).
+    let words = hosts.split_whitespace().filter(|word| !word.ends_with("localhost"));
+    for name in words.filter(|word| word.starts_with(char::is_alphabetic)) {
+        assert_eq!(dns.a(name).await, Err(LookupError::NotFound), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn chains_of_aliases() {
     let (_server, dns) = serve(
@@ -120,6 +133,26 @@ async fn chains_of_aliases() {
     assert_eq!(dns.a("d.example.org").await, Err(LookupError::NotFound));
     assert!(dns.a("e.example.org").await.is_err(), "a loop");
     assert_eq!(dns.a("g.example.org").await, temporary("SERVFAIL"));
+}
+
+/// Where the resolver has to follow, and finds a part of the chain in its cache.
+#[tokio::test]
+async fn chains_of_aliases_piece_by_piece() {
+    let (server, dns) = serve(
+        "
+        a.example.org CNAME b.example.org
+        a.example.org CNAME ALONE
+        b.example.org CNAME c.example.org
+        b.example.org CNAME ALONE
+        c.example.org A     192.0.2.1
+        ",
+    )
+    .await;
+    for name in ["b.example.org", "a.example.org", "c.example.org", "a.example.org"] {
+        assert_eq!(dns.a(name).await.unwrap().len(), 1, "{name}");
+    }
+    let fresh = server.resolver(TIMEOUT).until(Instant::now() + TIMEOUT);
+    assert_eq!(fresh.a("a.example.org").await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -189,7 +222,7 @@ async fn nobody_listens() {
 
 #[tokio::test]
 async fn equal_look_ups_at_once_are_one_query() {
-    let (server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 100ms").await;
+    let (server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 50ms").await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let dns = dns.clone();
@@ -203,7 +236,7 @@ async fn equal_look_ups_at_once_are_one_query() {
 
 #[tokio::test]
 async fn an_abandoned_look_up_spoils_nothing() {
-    let (_server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 100ms").await;
+    let (_server, dns) = serve("a.example.org A 192.0.2.1\na.example.org A SLOW 50ms").await;
     let first = tokio::spawn({
         let dns = dns.clone();
         async move { dns.a("a.example.org").await }
@@ -217,4 +250,40 @@ async fn an_abandoned_look_up_spoils_nothing() {
     first.abort();
     assert_eq!(second.await.unwrap().unwrap().len(), 1);
     assert_eq!(dns.a("a.example.org").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_in_trouble_leaves_the_look_up_to_the_next() {
+    for fault in ["SERVFAIL", "REFUSED", "TIMEOUT"] {
+        let bad = DnsServer::start(Zone::parse(&format!("a.example.org A {fault}"))).await;
+        let zone = Zone::parse("a.example.org A 192.0.2.1\nb.example.org A 192.0.2.2");
+        let good = DnsServer::start(zone).await;
+        let servers = vec![bad.addr, good.addr];
+        let resolver = Resolver::new(&config::Dns { servers, timeout: TIMEOUT }).unwrap();
+        let dns = resolver.until(Instant::now() + Duration::from_secs(30));
+        assert_eq!(dns.a("a.example.org").await.unwrap().len(), 1, "{fault}");
+        // From now on the good one is asked first.
+        assert_eq!(dns.a("b.example.org").await.unwrap().len(), 1, "{fault}");
+        assert_eq!(bad.count("b.example.org", "A"), 0, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_answer_is_trouble() {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let servers = vec![socket.local_addr().unwrap()];
+    let garbage = tokio::spawn(async move {
+        let mut query = [0; 512];
+        loop {
+            let (_, peer) = socket.recv_from(&mut query).await.unwrap();
+            // The query's id, the flags of an answer, and then nothing that makes sense.
+            let answer = [&query[..2], &[0x81, 0x80], &[0xff; 40]].concat();
+            socket.send_to(&answer, peer).await.unwrap();
+        }
+    });
+    let timeout = Duration::from_millis(400);
+    let resolver = Resolver::new(&config::Dns { servers, timeout }).unwrap();
+    let dns = resolver.until(Instant::now() + TIMEOUT);
+    assert_eq!(dns.txt("example.org").await, temporary("unreadable answer"));
+    garbage.abort();
 }

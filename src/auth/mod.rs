@@ -2,10 +2,15 @@
 
 pub mod dmarc;
 pub mod iprev;
+pub mod lookups;
 pub mod results;
 pub mod spf;
 
+use std::fmt;
+
 use serde::Serialize;
+
+use crate::text;
 
 /// What each method said of one message; `None` where it was not run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -18,4 +23,47 @@ pub struct Authentication {
     pub dkim: Vec<crate::dkim::Verification>,
     /// The author domain's policy and whether the message aligns with it.
     pub dmarc: Option<dmarc::Dmarc>,
+}
+
+/// A line a result, as `check` prints them.
+impl fmt::Display for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(iprev) = &self.iprev {
+            let name = iprev.name.as_deref().unwrap_or("-");
+            line(f, &format!("iprev {} {}", iprev.result, iprev.addr), &[name], &iprev.reason)?;
+        }
+        for spf in &self.spf {
+            let head = format!("spf {} {}", spf.result, spf.identity.as_str());
+            line(f, &head, &[&spf.value], &spf.reason)?;
+        }
+        for dkim in &self.dkim {
+            let facts = [
+                &dkim.domain,
+                dkim.selector.as_deref().unwrap_or("-"),
+                dkim.algorithm.as_deref().unwrap_or("-"),
+            ];
+            line(f, &format!("dkim {}", dkim.result), &facts, &dkim.reason)?;
+        }
+        if let Some(dmarc) = &self.dmarc {
+            let domain = dmarc.author_domain.as_deref().unwrap_or("-");
+            line(f, &format!("dmarc {}", dmarc.result), &[domain], &dmarc.reason)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(
+    f: &mut fmt::Formatter<'_>,
+    head: &str,
+    facts: &[&str],
+    reason: &Option<String>,
+) -> fmt::Result {
+    write!(f, "{head}")?;
+    for fact in facts {
+        write!(f, " {}", text::visible(fact))?;
+    }
+    match reason {
+        Some(reason) => writeln!(f, " ({})", text::visible(reason)),
+        None => writeln!(f),
+    }
 }

@@ -1,10 +1,64 @@
-//! `mailseal check`.
+//! `mailseal check`: judges a message in a file as the daemon would, and prints the verdict.
 
-use super::Outcome;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use mailseal::message::envelope::{Client, Envelope};
+use mailseal::message::file;
+use mailseal::pipeline::Inspection;
+use mailseal::runtime::Runtime;
+use mailseal::verdict::Disposition;
+
+use super::{Outcome, load_config, print};
 use crate::cli::Check;
 
-#[expect(clippy::unused_async, reason = "awaits once the stages are wired")]
 pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
-    super::load_config(&args.config)?;
-    anyhow::bail!("check is not wired yet: {args:?}")
+    let runtime = Arc::new(Runtime::build(load_config(&args.config)?)?);
+    let octets = read(&args.message)?;
+    let (draft, body) = file::parse(&octets, envelope(&args), &runtime.config.limits);
+    let headers = draft.headers.clone();
+    let verdict = Inspection::whole(&runtime, draft, body.clone()).await;
+    if args.json {
+        print::print(&serde_json::to_string_pretty(&verdict)?)?;
+    } else if !args.emit {
+        print::print(&verdict.to_string())?;
+    } else if matches!(verdict.disposition, Disposition::Accept | Disposition::Quarantine) {
+        print::print_bytes(&file::emit(&headers, &body, &verdict.changes))?;
+    } else {
+        print::complain(&format!("no message would leave:\n{verdict}"));
+    }
+    Ok(match verdict.disposition {
+        Disposition::Accept => Outcome::Done,
+        _ => Outcome::FaultFound,
+    })
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let result = if path == Path::new("-") {
+        let mut octets = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut octets).map(|_| octets)
+    } else {
+        std::fs::read(path)
+    };
+    result.with_context(|| format!("message {}", path.display()))
+}
+
+fn envelope(args: &Check) -> Envelope {
+    let bare = |path: &String| {
+        let inner = path.strip_prefix('<').and_then(|path| path.strip_suffix('>'));
+        inner.unwrap_or(path).to_owned()
+    };
+    Envelope {
+        client: Client {
+            addr: args.client_ip.map(|addr| addr.to_canonical()),
+            name: args.client_name.clone().filter(|name| name != "unknown"),
+        },
+        helo: args.helo.clone(),
+        mail_from: args.mail_from.as_ref().map(bare).unwrap_or_default(),
+        recipients: args.rcpt.iter().map(bare).collect(),
+        auth_user: args.auth.clone(),
+        daemon_name: args.daemon_name.clone(),
+        queue_id: args.queue_id.clone(),
+    }
 }

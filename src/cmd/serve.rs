@@ -1,10 +1,82 @@
-//! `mailseal serve`.
+//! `mailseal serve`: runs the daemon and prints how to attach an MTA to it.
 
-use super::Outcome;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use mailseal::config::{Config, Endpoint};
+use mailseal::runtime::Runtime;
+use mailseal::serve::{Daemon, asked_to_end};
+use mailseal::telemetry;
+
+use super::{Outcome, load_config, print};
 use crate::cli::Serve;
 
-#[expect(clippy::unused_async, reason = "awaits once the stages are wired")]
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
-    super::load_config(&args.config)?;
-    anyhow::bail!("serve is not wired yet: {args:?}")
+    let config = load_config(&args.config)?;
+    telemetry::init(&config.telemetry);
+    // Before the sockets are open: whoever sees them may send the signal at once.
+    let end = asked_to_end()?;
+    let runtime = Runtime::build(config.clone())?;
+    announce(&runtime, args.observe);
+    let daemon = Daemon::bind(runtime).await?;
+    print::print(&attachments(daemon.endpoints(), &config))?;
+    for endpoint in daemon.endpoints() {
+        tracing::info!(%endpoint, "listening");
+    }
+    daemon.run(args.observe, end).await?;
+    tracing::info!("stopped");
+    Ok(Outcome::Done)
+}
+
+/// Says what the daemon works with, and what it goes on without.
+fn announce(runtime: &Runtime, observe: bool) {
+    let Runtime { config, keys, key_problems, rules, .. } = runtime;
+    for problem in key_problems {
+        tracing::error!("key store: {problem}");
+    }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        authserv_id = %config.identity.authserv_id,
+        signing_domains = keys.domains().count(),
+        rules = rules.len(),
+        scanning = runtime.scanner.is_some(),
+        observe,
+        "starting"
+    );
+}
+
+/// The lines to paste into the MTA's configuration.
+fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
+    let postfix: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+    let mut lines = format!(
+        "# Postfix, main.cf:\n\
+         smtpd_milters = {}\n\
+         non_smtpd_milters = $smtpd_milters\n\
+         internal_mail_filter_classes = bounce\n\
+         milter_default_action = tempfail\n\
+         # Postfix, master.cf, for the submission services:\n\
+         #   -o milter_macro_daemon_name=ORIGINATING\n\
+         # Sendmail, sendmail.mc:\n",
+        postfix.join(", "),
+    );
+    // The MTA must wait longer than we may take, or it acts for us.
+    let wait_secs = config.limits.message.as_secs() + 30;
+    for (number, endpoint) in endpoints.iter().enumerate() {
+        let name = if number == 0 { "mailseal".to_owned() } else { format!("mailseal{number}") };
+        let socket = sendmail_spelling(endpoint);
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            lines,
+            "INPUT_MAIL_FILTER(`{name}', `S={socket}, F=T, T=C:30s;S:60s;R:60s;E:{wait_secs}s')dnl"
+        );
+    }
+    lines
+}
+
+fn sendmail_spelling(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Inet(SocketAddr::V4(addr)) => format!("inet:{}@{}", addr.port(), addr.ip()),
+        Endpoint::Inet(SocketAddr::V6(addr)) => format!("inet6:{}@{}", addr.port(), addr.ip()),
+        Endpoint::Unix(path) => format!("local:{}", path.display()),
+    }
 }

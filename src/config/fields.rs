@@ -100,7 +100,7 @@ const IDENTITY: &[Field] = &[
     unset(
         "authserv_id",
         r#""mx.example.org""#,
-        "The name that signs our Authentication-Results fields. Fields of mail that arrives with\n\
+        "The name that stands in our Authentication-Results fields. Fields of arriving mail with\n\
          it are forged, and removed. Not set: the host name, with a warning if it has no dot.",
     ),
     key(
@@ -209,6 +209,12 @@ const POLICY: &[Field] = &[
         r#""accept""#,
         "Where DNS trouble leaves a result open: \"accept\", or \"tempfail\" to let the client\n\
          come again.",
+    ),
+    key(
+        "reject_local",
+        "false",
+        "Whether mail of local origin may be rejected. The MTA would bounce what sendmail(1)\n\
+         handed in to its sender, so otherwise such mail is held instead.",
     ),
 ];
 

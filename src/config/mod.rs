@@ -155,9 +155,10 @@ pub struct Sign {
     pub body_canonicalization: Canonicalization,
     /// The lifetime of a signature (`x=`).
     pub expire: Option<Duration>,
-    /// The fields that are signed where present, besides From.
+    /// The fields that are signed where present; From is the first.
     pub fields: Vec<String>,
-    /// The fields that are signed once more than present, so that none can be added, besides From.
+    /// The fields that are signed once more than present, so that none can be added; From is
+    /// the first.
     pub oversign: Vec<String>,
     /// Which mail of local origin is signed.
     pub local: SignLocal,
@@ -194,6 +195,8 @@ pub struct Policy {
     pub malformed_from: Action,
     /// Of results that DNS trouble made impossible: `Off` (accept) or `Tempfail`.
     pub temperror: Action,
+    /// Whether mail of local origin may be rejected; else it is held.
+    pub reject_local: bool,
     /// `[[policy.exempt]]`: messages that the authentication policies leave alone.
     pub exempt: Vec<Exempt>,
 }

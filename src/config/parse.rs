@@ -109,9 +109,10 @@ pub(super) fn directory(text: &str) -> Result<std::path::PathBuf, Complaint> {
 
 /// A domain, in ASCII lower case and as A-labels (RFC 5890), so that comparing is simple.
 pub(super) fn domain(text: &str) -> Result<String, Complaint> {
-    crate::keys::domain::DomainName::parse(text)
-        .map(|domain| domain.to_string())
-        .map_err(|error| Complaint::new(error.to_string()))
+    crate::message::domain::normalize(text).ok_or_else(|| {
+        Complaint::new(format!("{} is not a domain", quoted(text)))
+            .hint("write it as in example.org")
+    })
 }
 
 /// An address or a domain; the domain in ASCII lower case.

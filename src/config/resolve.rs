@@ -60,7 +60,8 @@ fn identity(mut section: Section<'_, '_>) -> Identity {
 
 /// This machine's name, or `localhost` where it is none that could stand in a header field.
 fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    let name = name.to_string_lossy().to_ascii_lowercase();
     parse::authserv_id(&name).unwrap_or_else(|_| "localhost".to_owned())
 }
 
@@ -80,19 +81,18 @@ fn sign(mut section: Section<'_, '_>, base: &Path) -> Sign {
         header_canonicalization,
         body_canonicalization,
         expire: section.optional("expire_secs", integer(3_600..=31_536_000)).map(secs),
-        fields: besides_from(section.take("fields", list(text(parse::field_name)))),
-        oversign: besides_from(section.take("oversign", list(text(parse::field_name)))),
+        fields: with_from(section.take("fields", list(text(parse::field_name)))),
+        oversign: with_from(section.take("oversign", list(text(parse::field_name)))),
         local: section.take("local", word(words::SIGN_LOCALS)),
     }
 }
 
-/// From is signed and oversigned whatever the lists say (RFC 6376 §5.4), so it is in neither, and
-/// no name is there twice.
-fn besides_from(names: Vec<String>) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
+/// From is signed and oversigned whatever the lists say (RFC 6376 §5.4), and no name is there
+/// twice.
+fn with_from(names: Vec<String>) -> Vec<String> {
+    let mut kept = vec!["From".to_owned()];
     for name in names {
-        let is_new = !kept.iter().any(|seen| seen.eq_ignore_ascii_case(&name));
-        if is_new && !name.eq_ignore_ascii_case("From") {
+        if !kept.iter().any(|seen| seen.eq_ignore_ascii_case(&name)) {
             kept.push(name);
         }
     }
@@ -113,6 +113,7 @@ fn policy(root: &DeTable<'_>, gathered: &mut Gathered) -> Policy {
         spf_fail: section.take("spf_fail", word(words::TREATMENTS)),
         malformed_from: section.take("malformed_from", word(words::TREATMENTS)),
         temperror: section.take("temperror", word(words::TEMPERRORS)),
+        reject_local: section.take("reject_local", flag),
         exempt: exempts(root, gathered),
     }
 }

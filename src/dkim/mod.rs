@@ -1,7 +1,18 @@
-//! DomainKeys Identified Mail (RFC 6376, 8301, 8463): the leaf that verification, signing and key
+//! DKIM (RFC 6376, 8301, 8463, 8616): the leaf that verification, signing and key
 //! records share. Pure: no I/O, and the time is an argument.
 
+mod base64;
 pub mod canonical;
+mod der;
+pub mod digest;
+mod key_check;
+pub mod name;
+pub mod record;
+pub mod sign;
+pub mod signature;
+pub mod signing_key;
+pub mod tags;
+pub mod verify;
 
 use serde::Serialize;
 
@@ -28,4 +39,13 @@ pub struct Verification {
     pub testing: bool,
     /// Whether the signature covers the whole body (no `l=`, or one that reaches the end).
     pub covers_body: bool,
+}
+
+/// How long a reason may be, in characters.
+const REASON_CHARS_MAX: usize = 200;
+
+/// What of a text may stand in a result header field's comment, quoted string or log line.
+fn escape(text: &str) -> String {
+    let safe = |c: char| matches!(c, ' '..='~') && !matches!(c, ';' | '"' | '(' | ')' | '\\');
+    text.chars().take(REASON_CHARS_MAX).map(|c| if safe(c) { c } else { '?' }).collect()
 }

@@ -2,6 +2,9 @@
 
 mod failures;
 mod name;
+pub mod records;
 pub mod resolver;
+mod servers;
 
-pub use resolver::{Dns, LookupError, Mx, Resolver, ResolverError};
+pub use resolver::{Dns, LookupError, Mx, Resolver};
+pub use servers::ResolverError;

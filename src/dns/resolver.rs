@@ -6,48 +6,22 @@
 //! are followed, truncated answers asked again over TCP. hickory answers for `localhost`,
 //! `127.in-addr.arpa`, `invalid` and `onion` by itself (RFC 6761, RFC 7686).
 //!
-//! Failure: a look-up tries twice within `dns.timeout_secs` and ends at the deadline of its handle
-//! with [`LookupError::Temporary`], which names the cause. A failure that no SOA covers is
-//! remembered for five seconds. Dropping a look-up ends it.
+//! Failure: a look-up tries each server twice within `dns.timeout_secs`, going on from one that
+//! fails to the next, and ends at the deadline of its handle with [`LookupError::Temporary`], which
+//! names the first cause. A failure that no SOA covers is remembered for five seconds. Dropping a
+//! look-up ends it.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_net::runtime::TokioRuntimeProvider;
-use hickory_net::{DnsError, NetError};
-use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
 use tokio::time::{Instant, timeout_at};
 
 use super::failures::Failures;
 use super::name;
+use super::servers::{Failure, NO_ANSWER, ResolverError, Servers};
 use crate::config;
-
-/// Answers kept at once.
-const CACHE_ENTRIES_MAX: u64 = 10_000;
-/// No denial is believed longer, whatever its SOA says: a record just published should be seen.
-const NEGATIVE_TTL_MAX: Duration = Duration::from_mins(15);
-/// Each server is asked this often within one look-up's time.
-const ATTEMPTS: u32 = 2;
-/// Look-ups at once on one TCP connection to a server.
-const TCP_QUERIES_MAX: usize = 256;
-
-/// Why there is no resolver.
-#[derive(Debug, thiserror::Error)]
-pub enum ResolverError {
-    /// The system's servers cannot be read.
-    #[error("cannot read /etc/resolv.conf: {0}; make it readable or set dns.servers")]
-    System(NetError),
-    /// hickory refuses its settings.
-    #[error("cannot start the DNS resolver: {0}")]
-    Start(NetError),
-}
 
 /// Why a look-up gave no record. `Ok` is never empty.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -87,7 +61,7 @@ pub struct Resolver {
 
 #[derive(Debug)]
 struct Shared {
-    hickory: TokioResolver,
+    servers: Servers,
     failures: Failures,
     timeout: Duration,
 }
@@ -95,59 +69,18 @@ struct Shared {
 impl Resolver {
     /// Makes a resolver that asks the servers given, or the system's where none are.
     pub fn new(settings: &config::Dns) -> Result<Self, ResolverError> {
-        let servers = if settings.servers.is_empty() {
-            system_servers()?
-        } else {
-            settings.servers.iter().copied().map(server).collect()
+        let shared = Shared {
+            servers: Servers::new(settings)?,
+            failures: Failures::default(),
+            timeout: settings.timeout,
         };
-        let config = ResolverConfig::from_name_servers(servers);
-        let hickory = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            .with_options(options(settings.timeout))
-            .build()
-            .map_err(ResolverError::Start)?;
-        let failures = Failures::default();
-        Ok(Self { shared: Arc::new(Shared { hickory, failures, timeout: settings.timeout }) })
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Look-ups that end by the deadline.
     pub fn until(&self, deadline: Instant) -> Dns {
         Dns { shared: Arc::clone(&self.shared), deadline }
     }
-}
-
-/// The servers of `/etc/resolv.conf`. Where it is missing or names none, the server on this
-/// machine, as resolv.conf(5) has it.
-fn system_servers() -> Result<Vec<NameServerConfig>, ResolverError> {
-    match hickory_resolver::system_conf::read_system_conf() {
-        Ok((config, _)) => Ok(config.name_servers),
-        Err(NetError::Io(error))
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Other) =>
-        {
-            Ok(vec![NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into())])
-        }
-        Err(error) => Err(ResolverError::System(error)),
-    }
-}
-
-fn server(addr: SocketAddr) -> NameServerConfig {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-        connection.port = addr.port();
-        connection
-    });
-    NameServerConfig::new(addr.ip(), true, connections.into())
-}
-
-fn options(timeout: Duration) -> ResolverOpts {
-    let mut options = ResolverOpts::default();
-    options.timeout = timeout / ATTEMPTS;
-    options.attempts = ATTEMPTS as usize - 1;
-    options.cache_size = CACHE_ENTRIES_MAX;
-    options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
-    options.use_hosts_file = ResolveHosts::Never;
-    options.max_active_requests = TCP_QUERIES_MAX;
-    // The chain is walked here, so that only its end's records count.
-    options.preserve_intermediates = true;
-    options
 }
 
 /// Look-ups that share one deadline; cheap to clone.
@@ -219,12 +152,7 @@ impl Dns {
     ) -> Result<Vec<T>, LookupError> {
         let name = name.ok_or(LookupError::NotFound)?;
         let answers = self.answers(&name, record_type).await?;
-        let owner = chain_end(&name, &answers);
-        let records: Vec<T> = answers
-            .iter()
-            .filter(|record| record.name == *owner)
-            .filter_map(|record| pick(&record.data))
-            .collect();
+        let records: Vec<T> = answers.iter().filter_map(|record| pick(&record.data)).collect();
         if records.is_empty() { Err(LookupError::Empty) } else { Ok(records) }
     }
 
@@ -238,58 +166,19 @@ impl Dns {
             return Err(error);
         }
         let own_end = Instant::now() + self.shared.timeout;
-        let lookup = self.shared.hickory.lookup(name.clone(), record_type);
-        let (error, is_remembered) = match timeout_at(own_end.min(self.deadline), lookup).await {
-            Ok(Ok(lookup)) => return Ok(lookup.answers().to_vec()),
-            Ok(Err(error)) => classify(error),
-            // A short deadline says nothing about the server.
-            Err(_) => {
-                (LookupError::Temporary("no answer in time".into()), own_end <= self.deadline)
-            }
+        let answers = self.shared.servers.ask(name, record_type);
+        let failure = match timeout_at(own_end.min(self.deadline), answers).await {
+            Ok(Ok(answers)) => return Ok(answers),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure {
+                error: LookupError::Temporary(NO_ANSWER.into()),
+                // A short deadline says nothing about the servers.
+                is_to_remember: own_end <= self.deadline,
+            },
         };
-        if is_remembered {
-            self.shared.failures.remember(question, error.clone());
+        if failure.is_to_remember {
+            self.shared.failures.remember(question, failure.error.clone());
         }
-        Err(error)
-    }
-}
-
-/// The last name of the CNAME chain, which answers hold in its order.
-fn chain_end<'a>(name: &'a Name, answers: &'a [Record]) -> &'a Name {
-    answers.iter().fold(name, |owner, record| match &record.data {
-        RData::CNAME(cname) if record.name == *owner => &cname.0,
-        _ => owner,
-    })
-}
-
-/// What the error means, and whether it is for our memory of failures (rather than hickory's).
-fn classify(error: NetError) -> (LookupError, bool) {
-    let cause = match error {
-        NetError::Dns(DnsError::NoRecordsFound(denial)) => {
-            let is_ours = denial.negative_ttl.is_none();
-            return match denial.response_code {
-                ResponseCode::NXDomain => (LookupError::NotFound, is_ours),
-                _ => (LookupError::Empty, is_ours),
-            };
-        }
-        NetError::Dns(DnsError::ResponseCode(code)) => response_code(code),
-        NetError::Timeout => "no answer in time".into(),
-        NetError::Truncated => "truncated answer over TCP".into(),
-        NetError::Proto(_) => "unreadable answer".into(),
-        NetError::Busy => "too many look-ups at once".into(),
-        NetError::NoConnections => "no server can be reached".into(),
-        NetError::Io(error) => format!("cannot reach the server: {}", error.kind()),
-        _ => "answer of a wrong kind".into(),
-    };
-    (LookupError::Temporary(cause), true)
-}
-
-fn response_code(code: ResponseCode) -> String {
-    match code {
-        ResponseCode::ServFail => "SERVFAIL".into(),
-        ResponseCode::Refused => "REFUSED".into(),
-        ResponseCode::FormErr => "FORMERR".into(),
-        ResponseCode::NotImp => "NOTIMP".into(),
-        code => format!("response code {}", u16::from(code)),
+        Err(failure.error)
     }
 }

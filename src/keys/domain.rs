@@ -1,12 +1,13 @@
-//! Domains and selectors, in the one form in which keys are stored and DNS is asked: ASCII lower
-//! case, U-labels as A-labels (RFC 5890, RFC 8616 §4), no final dot. Names of that form are safe
-//! as names of directories and files.
+//! Signing domains and selectors in the one form in which keys are stored and DNS is asked: ASCII
+//! lower case, U-labels as A-labels (RFC 5890, RFC 8616 §4), no final dot. Names of that form are
+//! safe as names of directories and files.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::config::error::quoted;
+use crate::dkim::name;
 
 /// The most octets of a name without its final dot (RFC 1035 §2.3.4).
 const NAME_BYTES_MAX: usize = 253;
@@ -14,7 +15,7 @@ const NAME_BYTES_MAX: usize = 253;
 /// The most octets of a label (RFC 1035 §2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// Why a text is no domain or selector.
+/// Why a text is no signing domain or selector.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NameError {
     /// Too long, as a whole or in a label.
@@ -23,33 +24,26 @@ pub enum NameError {
     /// Two dots in a row, or one at the start, or nothing at all.
     #[error("{0} has an empty label; write it as in example.org")]
     EmptyLabel(String),
-    /// A character that no host name has.
-    #[error("{0} is not a name: labels have letters, digits, - and _, and - not at either end")]
+    /// A domain of one label.
+    #[error("{0} has one label only; a signing domain has two or more, as in example.org")]
+    OneLabel(String),
+    /// A character that no such name has.
+    #[error("{0} is not a name: labels have letters, digits and -, and no - at either end")]
     Character(String),
     /// Not valid under IDNA (RFC 5891).
     #[error("{0} is not a valid internationalized name; write its A-labels (xn--...)")]
     Idna(String),
 }
 
-/// A domain that signs or is named in the configuration.
+/// A domain that signs (`d=`, RFC 6376 §3.5).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DomainName(String);
 
 impl DomainName {
     /// The domain as people write it.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        // The A-label of a U-label is at most a few times as long.
-        if text.len() > 4 * NAME_BYTES_MAX {
-            return Err(NameError::TooLong(quoted(text)));
-        }
         let bare = text.strip_suffix('.').unwrap_or(text);
-        let ascii = if bare.is_ascii() {
-            bare.to_ascii_lowercase()
-        } else {
-            idna::domain_to_ascii(bare).map_err(|_| NameError::Idna(quoted(text)))?
-        };
-        check_labels(&ascii, text)?;
-        Ok(Self(ascii))
+        name::domain(bare.as_bytes()).map(Self).ok_or_else(|| fault(bare, text))
     }
 
     /// The name, without a final dot.
@@ -63,14 +57,9 @@ impl DomainName {
 pub struct Selector(String);
 
 impl Selector {
-    /// The selector as people write it; case does not matter in DNS, so it is lower case here.
+    /// The selector as people write it.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if !text.is_ascii() {
-            return Err(NameError::Idna(quoted(text)));
-        }
-        let ascii = text.to_ascii_lowercase();
-        check_labels(&ascii, text)?;
-        Ok(Self(ascii))
+        name::selector(text.as_bytes()).map(Self).ok_or_else(|| fault(text, text))
     }
 
     /// The selector's text.
@@ -79,21 +68,40 @@ impl Selector {
     }
 }
 
-/// The labels of a name that is already lower case; `text` is what the error quotes.
-fn check_labels(name: &str, text: &str) -> Result<(), NameError> {
-    if name.len() > NAME_BYTES_MAX || name.split('.').any(|label| label.len() > LABEL_BYTES_MAX) {
-        return Err(NameError::TooLong(quoted(text)));
+impl serde::Serialize for Selector {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
-    if name.split('.').any(str::is_empty) {
-        return Err(NameError::EmptyLabel(quoted(text)));
-    }
-    if name.split('.').all(is_label) { Ok(()) } else { Err(NameError::Character(quoted(text))) }
 }
 
-/// Letters, digits and hyphens (RFC 1123 §2.1), and the underscore, which mail has been seen from.
-fn is_label(label: &str) -> bool {
-    let inner = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
-    label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+impl<'de> serde::Deserialize<'de> for Selector {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The name at which a key's record is looked up (RFC 6376 §3.6.2.1), without a final dot.
+pub fn record_name(selector: &Selector, domain: &DomainName) -> Result<String, NameError> {
+    let joined = || quoted(&format!("{selector}._domainkey.{domain}"));
+    name::key_name(selector.as_str(), domain.as_str()).ok_or_else(|| NameError::TooLong(joined()))
+}
+
+/// What is wrong with a name that `dkim::name` refused; `text` is what the error quotes.
+fn fault(name: &str, text: &str) -> NameError {
+    let text = quoted(text);
+    let is_host_octet = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
+    if name.len() > NAME_BYTES_MAX || name.split('.').any(|label| label.len() > LABEL_BYTES_MAX) {
+        NameError::TooLong(text)
+    } else if !name.is_ascii() {
+        NameError::Idna(text)
+    } else if name.split('.').any(str::is_empty) {
+        NameError::EmptyLabel(text)
+    } else if !name.contains('.') && name.bytes().all(is_host_octet) {
+        NameError::OneLabel(text)
+    } else {
+        NameError::Character(text)
+    }
 }
 
 macro_rules! text_type {
@@ -135,7 +143,7 @@ mod tests {
     fn domains_are_brought_to_one_form() {
         assert_eq!(domain("Example.ORG."), Ok("example.org".to_owned()));
         assert_eq!(domain("bücher.example"), Ok("xn--bcher-kva.example".to_owned()));
-        assert_eq!(domain("_spf.example.org"), Ok("_spf.example.org".to_owned()));
+        assert_eq!(domain("xn--BCHER-kva.example"), Ok("xn--bcher-kva.example".to_owned()));
     }
 
     #[test]
@@ -144,6 +152,7 @@ mod tests {
             assert!(domain(text).is_err(), "{text:?}");
             assert!(Selector::parse(text).is_err(), "{text:?}");
         }
+        assert!(matches!(domain("localhost"), Err(NameError::OneLabel(_))));
         for text in ["a/../b", "a\\b", "a\nb", "*.example.org", "ex%61mple.org", "．．"] {
             assert!(domain(text).is_err(), "{text:?}");
         }
@@ -160,6 +169,6 @@ mod tests {
     #[test]
     fn selectors_may_have_dots() {
         assert_eq!(Selector::parse("S1.Mail").map(|s| s.to_string()), Ok("s1.mail".to_owned()));
-        assert!(Selector::parse("ü").is_err());
+        assert_eq!(Selector::parse("ü").map(|s| s.to_string()), Ok("xn--tda".to_owned()));
     }
 }

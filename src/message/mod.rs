@@ -5,5 +5,50 @@ pub mod body;
 pub(crate) mod cfws;
 pub mod domain;
 pub mod envelope;
+pub mod file;
 pub mod header;
 pub mod origin;
+pub mod received;
+
+use crate::config::Limits;
+use envelope::Envelope;
+use header::HeaderBlock;
+
+/// A message whose header is on its way in, kept within the limits.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// The envelope so far.
+    pub envelope: Envelope,
+    /// The header block so far.
+    pub headers: HeaderBlock,
+    /// The limit of the configuration that the message is over; what came after was dropped.
+    pub over_limit: Option<&'static str>,
+}
+
+impl Draft {
+    /// A message of which only the envelope's beginning is known.
+    pub fn new(envelope: Envelope) -> Self {
+        Self { envelope, ..Self::default() }
+    }
+
+    /// Adds a forward path.
+    pub fn add_recipient(&mut self, recipient: String, limits: &Limits) {
+        if self.envelope.recipients.len() >= limits.recipients_max {
+            self.over_limit.get_or_insert("limits.recipients_max");
+        } else {
+            self.envelope.recipients.push(recipient);
+        }
+    }
+
+    /// Adds a header field with its octets as sent; see [`HeaderBlock::push`].
+    pub fn add_field(&mut self, name: &[u8], value: &[u8], limits: &Limits) {
+        let octets = self.headers.octets().len() + name.len() + value.len() + ":\r\n".len();
+        if self.headers.len() >= limits.header_fields_max {
+            self.over_limit.get_or_insert("limits.header_fields_max");
+        } else if octets > limits.header_bytes_max {
+            self.over_limit.get_or_insert("limits.header_bytes_max");
+        } else {
+            self.headers.push(name, value);
+        }
+    }
+}

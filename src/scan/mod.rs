@@ -13,7 +13,11 @@ mod scanner;
 pub use reply::parse_reply;
 pub use scanner::{Scan, Scanner};
 
+use std::fmt;
+
 use serde::Serialize;
+
+use crate::text;
 
 /// What the scanner said of the message.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -36,6 +40,19 @@ pub enum ScanResult {
     },
 }
 
+/// As `X-Virus-Status` says it.
+impl fmt::Display for ScanResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Parentheses and what else could end the comment are not left to clamd.
+        let comment = |text: &str| text::visible(text).replace(['(', ')', '\\', '"', ';'], "_");
+        match self {
+            Self::Clean => f.write_str("Clean"),
+            Self::Infected { name } => write!(f, "Infected ({})", comment(name)),
+            Self::Unscanned { reason, .. } => write!(f, "Unscanned ({})", comment(reason)),
+        }
+    }
+}
+
 impl ScanResult {
     fn failed(reason: impl Into<String>) -> Self {
         Self::Unscanned { cause: Unscanned::Failed, reason: reason.into() }
@@ -54,4 +71,15 @@ pub enum Unscanned {
     Failed,
     /// The message is larger than `scan_bytes_max` or than clamd takes.
     Oversize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virus_names_stay_inside_the_comment() {
+        let scan = ScanResult::Infected { name: "x)\r\nSubject: y".into() };
+        assert_eq!(scan.to_string(), "Infected (x__r_nSubject: y)");
+    }
 }

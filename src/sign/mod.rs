@@ -1,1 +1,183 @@
-//! (empty)
+//! Which keys sign a message, and the signatures themselves (RFC 6376 §5).
+//!
+//! Failure: a key that can't be used is skipped with a reason; the message goes on with the other
+//! signatures or without one. A filter that holds back mail for want of a signature is worse.
+
+use std::sync::Arc;
+
+use crate::config::{self, SignLocal};
+use crate::dkim::digest::{BodyHashes, BodyWant};
+use crate::dkim::record;
+use crate::dkim::sign::SigningRequest;
+use crate::dkim::verify::{self, Check, HeaderCheck, KeyLookup};
+use crate::keys::Key;
+use crate::message::address::{self, Author};
+use crate::message::envelope::Envelope;
+use crate::message::header::HeaderBlock;
+use crate::message::origin::Origin;
+use crate::result::AuthResult;
+use crate::runtime::Runtime;
+
+/// The keys that sign one message.
+pub struct Signers {
+    runtime: Arc<Runtime>,
+    signers: Vec<Signer>,
+}
+
+struct Signer {
+    key: Arc<Key>,
+    /// The signatures of this domain and selector that the message carries already.
+    earlier: Vec<Earlier>,
+}
+
+struct Earlier {
+    want: BodyWant,
+    check: HeaderCheck,
+}
+
+impl Signers {
+    /// Chooses the keys, by the author domain; or says why there are none.
+    pub fn choose(
+        runtime: &Arc<Runtime>,
+        origin: Origin,
+        envelope: &Envelope,
+        author: &Author,
+        headers: &HeaderBlock,
+        now: u64,
+    ) -> Result<Self, String> {
+        let domain = match author {
+            Author::Domain(domain) => domain,
+            Author::Malformed(malformed) => return Err(malformed.to_string()),
+        };
+        allowed(runtime.config.sign.local, origin, envelope, domain)?;
+        let keys = runtime.keys.for_domain(domain);
+        if keys.is_empty() {
+            return Err(format!("no active key for {domain}"));
+        }
+        let signers = keys.iter().map(|key| Signer::new(key.clone(), headers, now)).collect();
+        Ok(Self { runtime: runtime.clone(), signers })
+    }
+
+    /// The body hashes that signing needs.
+    pub fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
+        let earlier = self.signers.iter().flat_map(|signer| &signer.earlier);
+        earlier.map(|earlier| earlier.want).chain([self.want()])
+    }
+
+    fn want(&self) -> BodyWant {
+        let canonicalization = self.runtime.config.sign.body_canonicalization;
+        BodyWant { canonicalization, length: None }
+    }
+
+    /// The values of the signature fields. Why a key did not sign is added to the reasons.
+    pub fn sign(
+        &self,
+        headers: &HeaderBlock,
+        hashes: &BodyHashes,
+        now: u64,
+        reasons: &mut Vec<String>,
+    ) -> Vec<String> {
+        let Some(body_hash) = hashes.get(&self.want()) else { return Vec::new() };
+        let mut signatures = Vec::new();
+        for signer in &self.signers {
+            let signature = if signer.has_signed(hashes) {
+                Err("already signed with this domain and selector".to_owned())
+            } else {
+                signer.sign(&self.runtime.config.sign, headers, &body_hash.sha256, now)
+            };
+            match signature {
+                Ok(signature) => signatures.push(signature),
+                Err(reason) => {
+                    let (selector, domain) = (signer.key.selector(), signer.key.domain());
+                    reasons.push(format!("not signed by {selector} of {domain}: {reason}"));
+                }
+            }
+        }
+        signatures
+    }
+}
+
+impl Signer {
+    fn new(key: Arc<Key>, headers: &HeaderBlock, now: u64) -> Self {
+        let earlier = earlier_signatures(&key, headers, now);
+        Self { key, earlier }
+    }
+
+    /// Whether one of the earlier signatures holds: mail that comes through us twice, as from a
+    /// content filter, is signed once.
+    fn has_signed(&self, hashes: &BodyHashes) -> bool {
+        let passes = |earlier: &Earlier| {
+            earlier.check.clone().finish(hashes).result == AuthResult::Pass
+        };
+        self.earlier.iter().any(passes)
+    }
+
+    fn sign(
+        &self,
+        config: &config::Sign,
+        headers: &HeaderBlock,
+        body_hash: &[u8; 32],
+        now: u64,
+    ) -> Result<String, String> {
+        let request = SigningRequest {
+            key: self.key.signing_key().map_err(|error| error.to_string())?,
+            domain: self.key.domain().as_str(),
+            selector: self.key.selector().as_str(),
+            auid: None,
+            header_canonicalization: config.header_canonicalization,
+            body_canonicalization: config.body_canonicalization,
+            fields: &config.fields,
+            oversigned: &config.oversign,
+            body_hash,
+            now,
+            expire_secs: config.expire.map(|expire| expire.as_secs()),
+        };
+        request.sign(headers).map_err(|error| error.to_string())
+    }
+}
+
+/// The signatures of the key's own domain and selector, checked against the key itself.
+fn earlier_signatures(key: &Key, headers: &HeaderBlock, now: u64) -> Vec<Earlier> {
+    let ours = |check| match check {
+        Check::Pending(pending)
+            if pending.signature().domain == key.domain().as_str()
+                && pending.signature().selector == key.selector().as_str() =>
+        {
+            Some(pending)
+        }
+        _ => None,
+    };
+    let pending: Vec<_> = verify::begin(headers, now).checks.into_iter().filter_map(ours).collect();
+    if pending.is_empty() {
+        return Vec::new();
+    }
+    let Ok(signing_key) = key.signing_key() else { return Vec::new() };
+    let text = record::dns_text(signing_key.key_type(), &signing_key.public_key(), false, false);
+    let lookup = KeyLookup::Found(vec![text.into_bytes()]);
+    let check = |pending: Box<verify::Pending>| Earlier {
+        want: pending.body_want(),
+        check: pending.check_key(headers, &lookup, 0),
+    };
+    pending.into_iter().map(check).collect()
+}
+
+/// `sign.local` decides for mail of local origin, where nobody authenticated.
+fn allowed(
+    local: SignLocal,
+    origin: Origin,
+    envelope: &Envelope,
+    author_domain: &str,
+) -> Result<(), String> {
+    let refused = match local {
+        _ if origin != Origin::Local => return Ok(()),
+        SignLocal::All => return Ok(()),
+        SignLocal::Off => "mail of local origin, and sign.local is \"off\"",
+        SignLocal::Domains => {
+            if address::sender_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
+                return Ok(());
+            }
+            "local mail whose reverse path is not of its author domain, and sign.local is \"domains\""
+        }
+    };
+    Err(refused.to_owned())
+}

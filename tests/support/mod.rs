@@ -2,6 +2,18 @@
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod case;
+pub mod clamd;
+pub mod daemon;
 pub mod dns;
+pub mod live;
+pub mod milter;
+pub mod postfix;
+pub mod process;
+pub mod recorder;
+pub mod sendmail;
+pub mod sink;
+pub mod smtp;
 pub mod suites;
+pub mod yaml;
 pub mod zone;

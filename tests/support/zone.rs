@@ -25,6 +25,7 @@
 //! example.org  TXT  TIMEOUT      never answers
 //! example.org  TXT  TRUNCATE     the records of this type come over TCP alone
 //! example.org  TXT  SLOW 300ms   they come after that time
+//! www.example.org  CNAME  ALONE  the alias comes without what it leads to
 //! ```
 //!
 //! A name that is neither listed nor above a listed one is NXDOMAIN; a type that a name does not
@@ -54,6 +55,7 @@ struct Set {
     records: Vec<RData>,
     fault: Option<Fault>,
     is_truncated: bool,
+    is_alone: bool,
     delay: Duration,
 }
 
@@ -106,6 +108,7 @@ impl Zone {
                 self.fault(name, record_type, Fault::Rcode(code));
             }
             ["TIMEOUT"] => self.fault(name, record_type, Fault::Timeout),
+            ["ALONE"] => self.set(name, record_type).is_alone = true,
             ["TRUNCATE"] => self.set(name, record_type).is_truncated = true,
             ["SLOW", time] => {
                 let millis = time.strip_suffix("ms").ok_or("SLOW wants a time as 300ms")?;
@@ -140,7 +143,9 @@ impl Zone {
             if let Some(set) = of_type(record_type).or_else(|| of_type(RecordType::CNAME)) {
                 reply.take(&owner, set);
                 match set.records.first() {
-                    Some(RData::CNAME(target)) if record_type != RecordType::CNAME => {
+                    Some(RData::CNAME(target))
+                        if record_type != RecordType::CNAME && !set.is_alone =>
+                    {
                         owner = LowerName::new(&target.0);
                         continue;
                     }

@@ -1,0 +1,165 @@
+//! The look-ups of one message, each a task of its own, started as soon as its question is known:
+//! iprev at connect, SPF at MAIL, DKIM keys and the DMARC tree walk when the header is complete.
+//!
+//! Failure: a look-up without an answer by the message's deadline is a temperror. Tasks end with the
+//! message (or, for iprev, with the connection) that asked.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Authentication;
+use super::dmarc::{self, Discovery};
+use super::iprev::{self, Iprev};
+use super::spf::{self, Identity, Spf};
+use crate::dkim::Verification;
+use crate::dkim::digest::BodyHashes;
+use crate::dkim::verify::{Check, HeaderCheck, KeyLookup};
+use crate::dns::{Dns, LookupError};
+use crate::message::address::Author;
+use crate::message::envelope::{Client, Envelope};
+use crate::message::header::HeaderBlock;
+use crate::runtime::Runtime;
+
+/// The look-ups under way.
+#[derive(Default)]
+pub struct Lookups {
+    /// Of the connection: all its messages share the answer.
+    iprev: Option<Shared<BoxFuture<'static, Iprev>>>,
+    spf: Vec<Task<Spf>>,
+    dkim: Vec<Dkim>,
+    discovery: Option<Task<Discovery>>,
+}
+
+type Task<T> = AbortOnDropHandle<T>;
+
+/// A signature's way to its result.
+enum Dkim {
+    Done(Verification),
+    Asking(Task<HeaderCheck>),
+}
+
+impl Lookups {
+    /// Asks for the client's name, where the MTA has not verified one.
+    pub fn start_iprev(&mut self, runtime: &Runtime, client: &Client) {
+        let Some(addr) = client.addr else { return };
+        let (dns, name) = (dns(runtime), client.name.clone());
+        let question = async move { iprev::check(&dns, addr, name.as_deref()).await };
+        self.iprev = Some(answer(start(question)).boxed().shared());
+    }
+
+    /// Asks for the SPF records of both identities (RFC 7208 §2.3: HELO is checked, too).
+    pub fn start_spf(&mut self, runtime: &Runtime, envelope: &Envelope) {
+        let Some(addr) = envelope.client.addr else { return };
+        for identity in [Identity::Helo, Identity::MailFrom] {
+            let dns = dns(runtime);
+            let helo = envelope.helo.clone().unwrap_or_default();
+            let mail_from = envelope.mail_from.clone();
+            let receiver = runtime.config.identity.authserv_id.clone();
+            self.spf.push(start(async move {
+                spf::check(&dns, addr, &helo, &mail_from, identity, &receiver).await
+            }));
+        }
+    }
+
+    /// Asks for the keys of the message's signatures; each is checked when its key arrives.
+    pub fn start_dkim(
+        &mut self,
+        runtime: &Runtime,
+        headers: &Arc<HeaderBlock>,
+        checks: Vec<Check>,
+    ) {
+        let rsa_bits_min = runtime.config.verify.min_rsa_bits;
+        for check in checks {
+            self.dkim.push(match check {
+                Check::Done(verification) => Dkim::Done(verification),
+                Check::Pending(pending) => {
+                    let (dns, headers) = (dns(runtime), headers.clone());
+                    Dkim::Asking(start(async move {
+                        let lookup = key_lookup(dns.txt(pending.query_name()).await);
+                        pending.check_key(&headers, &lookup, rsa_bits_min)
+                    }))
+                }
+            });
+        }
+    }
+
+    /// Asks for the author domain's DMARC policy.
+    pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author) {
+        if let Author::Domain(domain) = author {
+            let (dns, domain) = (dns(runtime), domain.clone());
+            self.discovery = Some(start(async move { dmarc::discover(&dns, &domain).await }));
+        }
+    }
+
+    /// Whether SPF was already asked for.
+    pub fn has_spf(&self) -> bool {
+        !self.spf.is_empty()
+    }
+
+    /// Forgets what belongs to one message, and keeps what belongs to the connection.
+    pub fn forget_message(&mut self) {
+        *self = Self { iprev: self.iprev.take(), ..Self::default() };
+    }
+
+    /// Hands out what one message needs of the connection's look-ups.
+    #[must_use]
+    pub fn for_message(&mut self) -> Self {
+        let iprev = self.iprev.clone();
+        std::mem::replace(self, Self { iprev, ..Self::default() })
+    }
+
+    /// Awaits all answers and puts them together.
+    pub async fn settle(self, dns: &Dns, author: &Author, hashes: &BodyHashes) -> Authentication {
+        let iprev = match self.iprev {
+            Some(iprev) => Some(iprev.await),
+            None => None,
+        };
+        let mut spf = Vec::new();
+        for task in self.spf {
+            spf.push(answer(task).await);
+        }
+        let mut dkim = Vec::new();
+        for signature in self.dkim {
+            dkim.push(match signature {
+                Dkim::Done(verification) => verification,
+                Dkim::Asking(task) => answer(task).await.finish(hashes),
+            });
+        }
+        let discovery = match self.discovery {
+            Some(task) => answer(task).await,
+            None => Discovery::none(),
+        };
+        let dmarc = dmarc::evaluate(dns, author, &discovery, &spf, &dkim).await;
+        Authentication { iprev, spf, dkim, dmarc: Some(dmarc) }
+    }
+}
+
+fn start<T: Send + 'static>(question: impl Future<Output = T> + Send + 'static) -> Task<T> {
+    AbortOnDropHandle::new(tokio::spawn(question))
+}
+
+/// The task's answer; its panic is the message's.
+async fn answer<T>(task: Task<T>) -> T {
+    match task.await {
+        Ok(answer) => answer,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn key_lookup(answer: Result<Vec<Vec<u8>>, LookupError>) -> KeyLookup {
+    match answer {
+        Ok(records) => KeyLookup::Found(records),
+        Err(LookupError::NotFound | LookupError::Empty) => KeyLookup::NotFound,
+        Err(LookupError::Temporary(cause)) => KeyLookup::Temporary(cause),
+    }
+}
+
+/// DNS for one message's time.
+fn dns(runtime: &Runtime) -> Dns {
+    runtime.resolver.until(Instant::now() + runtime.config.limits.message)
+}

@@ -1,0 +1,101 @@
+//! The edits that a verdict asks for, in the order in which they are applied.
+
+use crate::auth::results;
+use crate::message::header::HeaderBlock;
+use crate::message::origin::Origin;
+use crate::scan::ScanResult;
+use crate::text;
+use crate::verdict::Change;
+
+/// RFC 8601
+pub const RESULTS: &str = "Authentication-Results";
+/// What the scanner said.
+pub const VIRUS_STATUS: &str = "X-Virus-Status";
+/// One field a tag.
+pub const TAG: &str = "X-Mailseal-Tag";
+/// RFC 6376 §3.5
+pub const SIGNATURE: &str = "DKIM-Signature";
+
+/// What is written into a message that is delivered.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// The value of our results field; `None` where nothing was verified.
+    pub results: Option<&'a str>,
+    /// What the scanner said.
+    pub scan: Option<&'a ScanResult>,
+    /// The tags.
+    pub tags: &'a [String],
+    /// The values of our signature fields.
+    pub signatures: &'a [String],
+    /// Why the MTA holds the message; `None` where it does not.
+    pub quarantine: Option<String>,
+}
+
+/// The edits. Deletions come first, from the last field of a name to its first, so that none moves
+/// the fields that are still to be deleted; each insertion goes on top of those before it, so that
+/// the results stand topmost, where RFC 8601 §4 wants them.
+pub fn changes(
+    headers: &HeaderBlock,
+    origin: Origin,
+    ours: &[String],
+    wanted: Wanted<'_>,
+) -> Vec<Change> {
+    let mut changes = match origin {
+        // A relay of ours verified what we can't verify any more.
+        Origin::Relay => Vec::new(),
+        _ => forged(headers, ours),
+    };
+    let insert = |name: &str, value: &str| Change::InsertHeader {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    changes.extend(wanted.tags.iter().rev().map(|tag| insert(TAG, tag)));
+    changes.extend(wanted.scan.map(|scan| insert(VIRUS_STATUS, &scan.to_string())));
+    changes.extend(wanted.signatures.iter().rev().map(|value| insert(SIGNATURE, value)));
+    changes.extend(wanted.results.map(|value| insert(RESULTS, value)));
+    changes.extend(
+        wanted.quarantine.map(|reason| Change::Quarantine { reason: text::visible(&reason) }),
+    );
+    changes
+}
+
+/// Deletes the fields that only we may write.
+fn forged(headers: &HeaderBlock, ours: &[String]) -> Vec<Change> {
+    let mut seen = [(RESULTS, 0), (VIRUS_STATUS, 0), (TAG, 0)];
+    let mut deletions = Vec::new();
+    for field in headers.iter() {
+        let Some((name, count)) = seen.iter_mut().find(|(name, _)| field.is(name)) else {
+            continue;
+        };
+        *count += 1;
+        // RFC 8601 §5: fields that claim to be ours are removed, those of others are kept.
+        if *name != RESULTS || results::claims_authserv_id(field.value, ours) {
+            deletions.push(Change::DeleteHeader { name: (*name).to_owned(), occurrence: *count });
+        }
+    }
+    deletions.reverse();
+    deletions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forged_fields_go_from_the_last_to_the_first() {
+        let mut headers = HeaderBlock::default();
+        headers.push(b"Authentication-Results", b" mx.example.org; spf=pass");
+        headers.push(b"X-Virus-Status", b" Clean");
+        headers.push(b"authentication-results", b" other.example; spf=pass");
+        headers.push(b"AUTHENTICATION-RESULTS", b" (c) MX.example.org; none");
+        let wanted =
+            Wanted { results: None, scan: None, tags: &[], signatures: &[], quarantine: None };
+        let ours = ["mx.example.org".to_owned()];
+        let delete = |name: &str, occurrence| Change::DeleteHeader { name: name.into(), occurrence };
+        assert_eq!(
+            changes(&headers, Origin::Authenticated, &ours, wanted.clone()),
+            [delete(RESULTS, 3), delete(VIRUS_STATUS, 1), delete(RESULTS, 1)]
+        );
+        assert_eq!(changes(&headers, Origin::Relay, &ours, wanted), []);
+    }
+}

@@ -1,0 +1,130 @@
+//! A signature against the key records published for it (RFC 6376 §6.1.2, §6.1.3 step 4).
+
+use ring::digest::{SHA256, digest};
+use ring::signature::{
+    ED25519, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RsaPublicKeyComponents,
+    UnparsedPublicKey,
+};
+
+use super::record::{KeyRecord, PublicKey, RSA_BITS_MAX};
+use super::signature::{Algorithm, Signature};
+use crate::result::AuthResult;
+
+/// How many key records of one name are tried; there ought to be one (RFC 6376 §3.6.2.2).
+const KEY_RECORDS_MAX: usize = 8;
+/// "Verifiers MUST NOT consider signatures using RSA keys of less than 1024 bits as valid
+/// signatures" (RFC 8301 §3.2).
+const RSA_BITS_MIN: u32 = 1024;
+
+/// What the header fields and a key record say of a signature.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) result: AuthResult,
+    pub(super) reason: Option<String>,
+    pub(super) testing: bool,
+}
+
+impl Outcome {
+    pub(super) fn new(result: AuthResult, reason: String) -> Self {
+        Self { result, reason: Some(reason), testing: false }
+    }
+
+    /// How far a record led: of several records the one that led farthest is reported.
+    fn rank(&self) -> u8 {
+        match self.result {
+            AuthResult::Pass => 3,
+            AuthResult::Fail => 2,
+            AuthResult::Policy => 1,
+            _ => 0,
+        }
+    }
+}
+
+/// Tries the records one after the other (§6.1.2 step 4: a verifier "may cycle through the key
+/// records"); the first that verifies decides.
+pub(super) fn check_records(
+    signature: &Signature,
+    input: &[u8],
+    records: &[Vec<u8>],
+    rsa_bits_min: u32,
+) -> Outcome {
+    let mut best = Outcome::new(AuthResult::Permerror, "no key for signature".to_owned());
+    for (number, record) in records.iter().take(KEY_RECORDS_MAX).enumerate() {
+        let outcome = check_record(signature, input, record, rsa_bits_min);
+        if number == 0 || outcome.rank() > best.rank() {
+            best = outcome;
+        }
+        if best.result == AuthResult::Pass {
+            break;
+        }
+    }
+    best
+}
+
+fn check_record(signature: &Signature, input: &[u8], txt: &[u8], rsa_bits_min: u32) -> Outcome {
+    let record = match KeyRecord::parse(txt) {
+        Ok(record) => record,
+        Err(error) => return Outcome::new(AuthResult::Permerror, error.to_string()),
+    };
+    let testing = record.testing;
+    match check_fitness(signature, &record, rsa_bits_min) {
+        Err((result, reason)) => Outcome { testing, ..Outcome::new(result, reason) },
+        Ok(()) if verifies(signature, input, &record.key) => {
+            Outcome { result: AuthResult::Pass, reason: None, testing }
+        }
+        Ok(()) => {
+            let reason = "signature did not verify".to_owned();
+            Outcome { testing, ..Outcome::new(AuthResult::Fail, reason) }
+        }
+    }
+}
+
+/// Whether the record may serve this signature (§6.1.2 steps 6 to 8).
+fn check_fitness(
+    signature: &Signature,
+    record: &KeyRecord,
+    rsa_bits_min: u32,
+) -> Result<(), (AuthResult, String)> {
+    let permerror = |reason: &str| Err((AuthResult::Permerror, reason.to_owned()));
+    if !record.accepts_sha256 {
+        return permerror("inappropriate hash algorithm");
+    }
+    let bits = record.key.bits();
+    match (&record.key, signature.algorithm) {
+        (PublicKey::Revoked, _) => return permerror("key revoked"),
+        (PublicKey::Rsa { .. }, Algorithm::RsaSha256) => {
+            let bits_min = rsa_bits_min.max(RSA_BITS_MIN);
+            if bits < bits_min {
+                let reason = format!("RSA key has {bits} bits, {bits_min} are required");
+                return Err((AuthResult::Policy, reason));
+            }
+            if bits > RSA_BITS_MAX {
+                return permerror(&format!("RSA key has more than {RSA_BITS_MAX} bits"));
+            }
+        }
+        (PublicKey::Ed25519(_), Algorithm::Ed25519Sha256) => {}
+        _ => return permerror("inappropriate key algorithm"),
+    }
+    // "the domain of the AUID ("i=" flag) MUST be the same as that of the SDID (d=)" (§3.10).
+    if record.strict && signature.auid_domain != signature.domain {
+        return permerror("domain mismatch, the key asks for i= equal to d=");
+    }
+    Ok(())
+}
+
+fn verifies(signature: &Signature, input: &[u8], key: &PublicKey) -> bool {
+    let octets = signature.signature.as_slice();
+    match key {
+        PublicKey::Revoked => false,
+        PublicKey::Rsa { modulus, exponent } => {
+            let key = RsaPublicKeyComponents { n: modulus, e: exponent };
+            let parameters = &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY;
+            key.verify(parameters, input, octets).is_ok()
+        }
+        // The Ed25519 message is the digest (RFC 8463 §3).
+        PublicKey::Ed25519(key) => {
+            let digest = digest(&SHA256, input);
+            UnparsedPublicKey::new(&ED25519, key).verify(digest.as_ref(), octets).is_ok()
+        }
+    }
+}

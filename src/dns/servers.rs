@@ -1,0 +1,189 @@
+//! The servers that are asked, one hickory resolver each, and what their failures mean.
+//!
+//! Given several servers hickory asks two at once and takes whatever comes first, and a server in
+//! trouble is the quickest to answer. So each has a resolver of its own here, and a failure leads
+//! to the next.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hickory_net::runtime::TokioRuntimeProvider;
+use hickory_net::{DnsError, NetError};
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::{Name, Record, RecordType};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+
+use super::LookupError;
+use crate::config;
+
+/// Answers kept at once, of all servers.
+const CACHE_ENTRIES_MAX: u64 = 10_000;
+/// No denial is believed longer, whatever its SOA says: a record just published should be seen.
+const NEGATIVE_TTL_MAX: Duration = Duration::from_mins(15);
+/// Each server is asked this often within one look-up's time.
+const ATTEMPTS: u32 = 2;
+/// More servers are not asked: none would be left the time to answer.
+const SERVERS_MAX: usize = 8;
+/// The cause of a time-out.
+pub(super) const NO_ANSWER: &str = "no answer in time";
+/// Look-ups at once on one TCP connection to a server.
+const TCP_QUERIES_MAX: usize = 256;
+
+/// Why there is no resolver.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolverError {
+    /// The system's servers cannot be read.
+    #[error("cannot read /etc/resolv.conf: {0}; make it readable or set dns.servers")]
+    System(NetError),
+    /// hickory refuses its settings.
+    #[error("cannot start the DNS resolver: {0}")]
+    Start(NetError),
+}
+
+/// The servers, in the order in which they are asked.
+#[derive(Debug)]
+pub(super) struct Servers {
+    resolvers: Vec<TokioResolver>,
+    /// The one that answered last; it is asked first.
+    preferred: AtomicUsize,
+}
+
+/// A look-up that gave no record.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: LookupError,
+    /// Whether hickory does not remember it itself.
+    pub(super) is_to_remember: bool,
+}
+
+impl Servers {
+    /// The servers given, or the system's where none are.
+    pub(super) fn new(settings: &config::Dns) -> Result<Self, ResolverError> {
+        let servers = if settings.servers.is_empty() {
+            system_servers()?
+        } else {
+            settings.servers.iter().copied().map(server).collect()
+        };
+        let options = options(settings.timeout, servers.len());
+        let resolvers = servers
+            .into_iter()
+            .take(SERVERS_MAX)
+            .map(|server| start(server, options.clone()))
+            .collect::<Result<_, _>>()
+            .map_err(ResolverError::Start)?;
+        Ok(Self { resolvers, preferred: AtomicUsize::new(0) })
+    }
+
+    /// Asks the servers one after the other, until one has an answer or a denial.
+    pub(super) async fn ask(
+        &self,
+        name: &Name,
+        record_type: RecordType,
+    ) -> Result<Vec<Record>, Failure> {
+        let count = self.resolvers.len();
+        let preferred = self.preferred.load(Ordering::Relaxed);
+        let mut first_failure = None;
+        for index in (preferred..preferred + count).map(|index| index % count) {
+            let Some(server) = self.resolvers.get(index) else { break };
+            let answer = match server.lookup(name.clone(), record_type).await {
+                Ok(lookup) => Ok(lookup.answers().to_vec()),
+                Err(error) => Err(classify(error)),
+            };
+            match answer {
+                Err(failure) if !failure.error.is_void() => {
+                    first_failure.get_or_insert(failure);
+                }
+                answer => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return answer;
+                }
+            }
+        }
+        Err(first_failure.unwrap_or_else(|| temporary("there is no server".into())))
+    }
+}
+
+/// The servers of `/etc/resolv.conf`. Where it is missing or names none, the server on this
+/// machine, as resolv.conf(5) has it.
+fn system_servers() -> Result<Vec<NameServerConfig>, ResolverError> {
+    match hickory_resolver::system_conf::read_system_conf() {
+        Ok((config, _)) => Ok(config.name_servers),
+        Err(NetError::Io(error))
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Other) =>
+        {
+            Ok(vec![NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into())])
+        }
+        Err(error) => Err(ResolverError::System(error)),
+    }
+}
+
+fn server(addr: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = addr.port();
+        connection
+    });
+    NameServerConfig::new(addr.ip(), true, connections.into())
+}
+
+fn start(server: NameServerConfig, options: ResolverOpts) -> Result<TokioResolver, NetError> {
+    let config = ResolverConfig::from_name_servers(vec![server]);
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build()
+}
+
+/// What each of this many servers is asked with.
+fn options(timeout: Duration, servers: usize) -> ResolverOpts {
+    let servers = servers.clamp(1, SERVERS_MAX) as u32;
+    let mut options = ResolverOpts::default();
+    options.timeout = timeout / (ATTEMPTS * servers);
+    options.attempts = ATTEMPTS as usize - 1;
+    options.cache_size = CACHE_ENTRIES_MAX / u64::from(servers);
+    options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
+    options.use_hosts_file = ResolveHosts::Never;
+    options.max_active_requests = TCP_QUERIES_MAX;
+    // Of a CNAME chain only the records at its end are wanted.
+    options.preserve_intermediates = false;
+    options
+}
+
+/// What hickory's error means.
+fn classify(error: NetError) -> Failure {
+    temporary(match error {
+        NetError::Dns(DnsError::NoRecordsFound(denial)) => {
+            let error = match denial.response_code {
+                ResponseCode::NXDomain => LookupError::NotFound,
+                _ => LookupError::Empty,
+            };
+            // hickory caches the denials that carry an SOA.
+            return Failure { error, is_to_remember: denial.negative_ttl.is_none() };
+        }
+        NetError::Dns(DnsError::ResponseCode(code)) => response_code(code),
+        NetError::Timeout => NO_ANSWER.into(),
+        NetError::Truncated => "truncated answer over TCP".into(),
+        NetError::Proto(_) => "unreadable answer".into(),
+        NetError::Busy => "too many look-ups at once".into(),
+        NetError::NoConnections => "no server can be reached".into(),
+        NetError::Io(error) => format!("cannot reach the server: {}", error.kind()),
+        _ => "answer of a wrong kind".into(),
+    })
+}
+
+fn temporary(cause: String) -> Failure {
+    Failure { error: LookupError::Temporary(cause), is_to_remember: true }
+}
+
+fn response_code(code: ResponseCode) -> String {
+    match code {
+        ResponseCode::ServFail => "SERVFAIL".into(),
+        ResponseCode::Refused => "REFUSED".into(),
+        ResponseCode::FormErr => "FORMERR".into(),
+        ResponseCode::NotImp => "NOTIMP".into(),
+        code => format!("response code {}", u16::from(code)),
+    }
+}

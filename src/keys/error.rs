@@ -1,0 +1,171 @@
+//! What can be wrong with a key store, each with its remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::domain::NameError;
+
+/// What is wrong with a key store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system said no.
+    #[error("{}: cannot be {verb}: {error}{}", path.display(), remedy(path, error))]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried: `read`, `written`, ...
+        verb: &'static str,
+        /// What the system said; part of the message, so not a source of its own.
+        error: io::Error,
+    },
+    /// The store is not there.
+    #[error("{}: no such directory; mailseal keys generate DOMAIN makes it", .0.display())]
+    NoStore(PathBuf),
+    /// Others may read or change it.
+    #[error(
+        "{}: mode {mode:04o} lets others at it; run: chmod {wanted:o} {}",
+        path.display(), shell_word(path)
+    )]
+    Mode {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode that it should have.
+        wanted: u32,
+    },
+    /// Keys are not followed out of the store.
+    #[error(
+        "{}: is a symbolic link, and keys are not followed out of the store; run: \
+         target=$(readlink -f {path}) && rm {path} && cp -a \"$target\" {path}",
+        .0.display(), path = shell_word(.0)
+    )]
+    Symlink(PathBuf),
+    /// Something else stands where a file or directory belongs.
+    #[error("{}: is no {wanted}; move it away", path.display())]
+    Kind {
+        /// What stands there.
+        path: PathBuf,
+        /// What belongs there.
+        wanted: &'static str,
+    },
+    /// A file much larger than any of its kind.
+    #[error("{}: has more than {max} octets; this is not the file that mailseal wrote", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        max: u64,
+    },
+    /// A directory whose name is not a domain in its one form.
+    #[error("{}: {reason}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why, and the remedy.
+        reason: String,
+    },
+    /// A directory with keys and without a state file.
+    #[error("{}: missing, so that no key of the domain is used; restore it from a backup", .0.display())]
+    NoState(PathBuf),
+    /// A state file that cannot be understood.
+    #[error("{}: {reason}; restore it from a backup", path.display())]
+    State {
+        /// The state file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key that the state file names.
+    #[error("{}: missing, though state.toml names it; restore it from a backup", .0.display())]
+    NoKey(PathBuf),
+    /// A key that the state file does not name.
+    #[error("{}: not named in state.toml, so it is not used; move it away", .0.display())]
+    Unlisted(PathBuf),
+    /// A private key that cannot be used.
+    #[error("{}: is no usable private key: {reason}", path.display())]
+    Key {
+        /// The PEM file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Keys are never overwritten.
+    #[error("{}: exists already, and keys are never overwritten; choose another selector", .0.display())]
+    Exists(PathBuf),
+    /// More new keys in a month than there are letters.
+    #[error("{0}: all dated selectors of this month are taken; name one with --selector")]
+    NoSelectorLeft(String),
+    /// A domain without keys.
+    #[error("{}: no keys for {domain}; run: mailseal keys generate {domain}", path.display())]
+    NoDomain {
+        /// The domain's directory.
+        path: PathBuf,
+        /// The domain.
+        domain: String,
+    },
+    /// The text given is no domain or selector.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A transition that the lifecycle does not have.
+    #[error(transparent)]
+    Lifecycle(#[from] super::lifecycle::LifecycleError),
+}
+
+impl StoreError {
+    /// Whether what was asked for cannot be, and nothing is wrong with the store.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Name(_)
+                | Self::Lifecycle(_)
+                | Self::Exists(_)
+                | Self::NoDomain { .. }
+                | Self::NoSelectorLeft(_)
+        )
+    }
+
+    /// For `map_err`: what was tried with a path when the system said no.
+    pub(super) fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Io { path, verb, error }
+    }
+}
+
+/// Whom a path belongs to, where that is why it cannot be used.
+fn remedy(path: &Path, error: &io::Error) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let owner = std::fs::symlink_metadata(path).map(|metadata| metadata.uid());
+    let belongs =
+        owner.map_or_else(|_| String::new(), |uid| format!(" (it belongs to user {uid})"));
+    format!("{belongs}; mailseal runs as user {user}; run: chown -R {user} {}", shell_word(path))
+}
+
+/// A path as one word of a shell command.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remedies_are_commands_that_can_be_pasted() {
+        let error = StoreError::Mode { path: "it's/k.pem".into(), mode: 0o644, wanted: 0o600 };
+        assert_eq!(
+            error.to_string(),
+            r"it's/k.pem: mode 0644 lets others at it; run: chmod 600 'it'\''s/k.pem'"
+        );
+    }
+}

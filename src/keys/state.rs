@@ -1,0 +1,223 @@
+//! The state file of a domain: what each of its keys is for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::domain::Selector;
+use crate::dkim::record::KeyType;
+
+/// The version of the file's form that this code reads and writes.
+const VERSION: u32 = 1;
+
+/// The keys of one domain, in the order in which they were made.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DomainState {
+    /// The keys.
+    pub keys: Vec<KeyEntry>,
+}
+
+/// What is known of a key without its private half.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEntry {
+    /// The selector, which is also the file's name.
+    pub selector: Selector,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// Where the key is in its life.
+    pub state: KeyState,
+    /// When it came there, in seconds since 1970.
+    #[serde(with = "since")]
+    pub since: u64,
+}
+
+/// The algorithm of a key: the `k=` of its record (RFC 6376 §3.6.1, RFC 8463 §4).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// RSA.
+    Rsa,
+    /// Ed25519.
+    Ed25519,
+}
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// Made; its record is to be published.
+    Pending,
+    /// Signs.
+    Active,
+    /// No longer signs; its record stays published for mail on the way.
+    Retiring,
+    /// Its record is published with an empty `p=`.
+    Revoked,
+    /// Its private half is destroyed.
+    Removed,
+}
+
+impl KeyState {
+    /// Whether the key's record is, or is about to be, in DNS with its public half.
+    pub fn is_published(self) -> bool {
+        matches!(self, Self::Pending | Self::Active | Self::Retiring)
+    }
+}
+
+impl From<Algorithm> for KeyType {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Rsa => Self::Rsa,
+            Algorithm::Ed25519 => Self::Ed25519,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Rsa => "rsa",
+            Self::Ed25519 => "ed25519",
+        })
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+            Self::Revoked => "revoked",
+            Self::Removed => "removed",
+        })
+    }
+}
+
+/// The file as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: u32,
+    #[serde(default, rename = "key")]
+    keys: Vec<KeyEntry>,
+}
+
+/// Read alone first: a later version's file may differ in all else.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl DomainState {
+    /// The state in a file's text; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let message = |error: toml::de::Error| error.message().replace('\n', ", ");
+        let Version { version } = toml::from_str(text).map_err(message)?;
+        if version != VERSION {
+            return Err(format!("version {version} was written by another version of mailseal"));
+        }
+        let Written { keys, .. } = toml::from_str(text).map_err(message)?;
+        let mut state = Self::default();
+        for key in keys {
+            if state.entry(&key.selector).is_some() {
+                return Err(format!("selector {} is there twice", key.selector));
+            }
+            state.keys.push(key);
+        }
+        Ok(state)
+    }
+
+    /// The file's text.
+    ///
+    /// # Panics
+    /// Never: all fields are integers, plain strings and times before the year 10000.
+    pub fn to_text(&self) -> String {
+        let written = Written { version: VERSION, keys: self.keys.clone() };
+        let text = toml::to_string(&written).expect("every value has a form in TOML");
+        format!("# Written by mailseal; change it with mailseal keys.\n{text}")
+    }
+
+    /// The key of that selector.
+    pub fn entry(&self, selector: &Selector) -> Option<&KeyEntry> {
+        self.keys.iter().find(|key| key.selector == *selector)
+    }
+}
+
+/// Seconds since 1970 as people read times (RFC 3339).
+pub fn rfc3339(secs: u64) -> String {
+    mail_parser::DateTime::from_timestamp(secs.min(SECS_MAX).cast_signed()).to_rfc3339()
+}
+
+/// The end of the year 9999, where RFC 3339 ends.
+const SECS_MAX: u64 = 253_402_300_799;
+
+/// A time as TOML's date-time.
+mod since {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de, ser};
+    use toml::value::Datetime;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
+    pub(super) fn serialize<S: Serializer>(secs: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        let time: Datetime = super::rfc3339(*secs).parse().map_err(ser::Error::custom)?;
+        time.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let time = Datetime::deserialize(deserializer)?.to_string();
+        let secs = mail_parser::DateTime::parse_rfc3339(&time).map(|time| time.to_timestamp());
+        secs.and_then(|secs| u64::try_from(secs).ok())
+            .ok_or_else(|| de::Error::custom("a time has a date, a time of day and an offset"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+# Written by mailseal; change it with mailseal keys.
+version = 1
+
+[[key]]
+selector = \"s2026-11-a\"
+algorithm = \"rsa\"
+state = \"active\"
+since = 2026-11-21T11:47:00Z
+";
+
+    fn entry() -> KeyEntry {
+        KeyEntry {
+            selector: Selector::parse("s2026-11-a").unwrap(),
+            algorithm: Algorithm::Rsa,
+            state: KeyState::Active,
+            since: 1_795_261_620,
+        }
+    }
+
+    #[test]
+    fn the_file_reads_back() {
+        let state = DomainState { keys: vec![entry()] };
+        assert_eq!(state.to_text(), TEXT);
+        assert_eq!(DomainState::parse(TEXT), Ok(state));
+        assert_eq!(DomainState::parse("version = 1"), Ok(DomainState::default()));
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_refused() {
+        for (text, said) in [
+            ("", "missing field `version`"),
+            ("version = 2\nnovel = true", "version 2"),
+            ("version = 1\nnovel = true", "unknown field `novel`"),
+            (&format!("{TEXT}{}", &TEXT[TEXT.find("\n[[").unwrap()..]), "twice"),
+            (&TEXT.replace("s2026", "a/"), "is not a name"),
+            (&TEXT.replace("T11:47:00Z", ""), "a time has"),
+            (&TEXT.replace("2026-11-21T", "1960-11-21T"), "a time has"),
+            (&TEXT.replace("active", "alive"), "unknown variant"),
+        ] {
+            let reason = DomainState::parse(text).unwrap_err();
+            assert!(reason.contains(said), "{text}: {reason}");
+        }
+    }
+}

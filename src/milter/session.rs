@@ -1,0 +1,281 @@
+//! One connection of an MTA: the SMTP session's data, and that of the transaction under way.
+
+use std::ffi::CStr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use indymilter::{
+    Actions, ContextActions, EomActions, EomContext, MacroStage, Macros, NegotiateContext, ProtoOpts,
+    SetErrorReply, SmtpReply, SocketInfo, Status,
+};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::{Service, apply};
+use crate::auth::lookups::Lookups;
+use crate::message::Draft;
+use crate::message::envelope::{Client, Envelope};
+use crate::message::origin;
+use crate::pipeline::Inspection;
+use crate::runtime::Runtime;
+use crate::telemetry;
+use crate::verdict::Verdict;
+
+/// The protocol options we would have: no reply where what is found can wait for the end of the
+/// message, no events that nobody reads, and header values with their white space.
+const WANTED: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
+    .union(ProtoOpts::NOREPLY_HELO)
+    .union(ProtoOpts::NOREPLY_MAIL)
+    .union(ProtoOpts::NOREPLY_RCPT)
+    .union(ProtoOpts::NOREPLY_HEADER)
+    .union(ProtoOpts::NOREPLY_EOH)
+    .union(ProtoOpts::NOREPLY_BODY)
+    .union(ProtoOpts::NO_DATA)
+    .union(ProtoOpts::NO_UNKNOWN)
+    .union(ProtoOpts::LEADING_SPACE);
+
+/// The macros that are read, by the stage at which the MTA is asked to send them.
+const MACROS: [(MacroStage, &CStr); 5] = [
+    (MacroStage::Connect, c"j {daemon_name} {client_resolve}"),
+    (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
+    (MacroStage::Rcpt, c"i"),
+    (MacroStage::Eoh, c"i"),
+    (MacroStage::Eom, c"i"),
+];
+
+/// How often the MTA hears that its message is still being worked on.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// One connection.
+pub(super) struct Session {
+    service: Arc<Service>,
+    agreed: ProtoOpts,
+    client: Client,
+    helo: Option<String>,
+    daemon_name: Option<String>,
+    lookups: Lookups,
+    transaction: Option<Transaction>,
+}
+
+/// One message on its way in.
+struct Transaction {
+    /// Keeps the daemon from leaving before this message has its verdict.
+    _open: TaskTrackerToken,
+    started: Instant,
+    /// One configuration for the whole of the message.
+    runtime: Arc<Runtime>,
+    draft: Draft,
+    inspection: Option<Inspection>,
+    failed: bool,
+}
+
+impl Session {
+    /// Agrees with the MTA on what is sent; `None` where it can't do what we are for.
+    pub(super) fn negotiate(
+        cx: &mut NegotiateContext<Session>,
+        service: Arc<Service>,
+        actions: Actions,
+        opts: ProtoOpts,
+    ) -> Option<Self> {
+        if !actions.contains(Actions::ADD_HEADER | Actions::CHANGE_HEADER) {
+            tracing::error!(?actions, "MTA refused: it does not let a filter change header fields");
+            return None;
+        }
+        if !opts.contains(ProtoOpts::LEADING_SPACE) {
+            tracing::warn!(
+                "MTA sends header fields without their white space (milter_protocol 2?): \
+                 one space is assumed, simple header canonicalization may fail to verify"
+            );
+        }
+        cx.requested_actions = actions;
+        cx.requested_opts = WANTED & opts;
+        if actions.contains(Actions::REQUEST_MACROS) {
+            cx.requested_macros = MACROS.map(|(stage, names)| (stage, names.to_owned())).into();
+        }
+        Some(Self {
+            service,
+            agreed: cx.requested_opts,
+            client: Client::default(),
+            helo: None,
+            daemon_name: None,
+            lookups: Lookups::default(),
+            transaction: None,
+        })
+    }
+
+    /// "Continue" in the form that was agreed for the event, or the failure of the transaction.
+    pub(super) fn status(&self, noreply: ProtoOpts) -> Status {
+        if self.agreed.contains(noreply) {
+            Status::Noreply
+        } else if self.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
+            Status::Tempfail
+        } else {
+            Status::Continue
+        }
+    }
+
+    pub(super) fn connect(&mut self, macros: &Macros, name: &CStr, socket: &SocketInfo) {
+        let name = text(name.to_bytes());
+        let addr = match socket {
+            SocketInfo::Inet(addr) => Some(addr.ip().to_canonical()),
+            // Only the MTA itself can say `localhost` of a client without an address.
+            _ if name == "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            _ => None,
+        };
+        self.client = Client { addr, name: verified_name(macros, name) };
+        self.daemon_name = macro_text(macros, c"{daemon_name}");
+        let runtime = &self.service.runtime;
+        self.lookups = Lookups::default();
+        if !origin::is_trusted_client(&self.client, &runtime.config.identity) {
+            self.lookups.start_iprev(runtime, &self.client);
+        }
+    }
+
+    pub(super) fn helo(&mut self, name: &CStr) {
+        self.helo = Some(text(name.to_bytes()));
+    }
+
+    pub(super) fn mail(&mut self, macros: &Macros, reverse_path: &[u8]) {
+        let runtime = self.service.runtime.clone();
+        let envelope = Envelope {
+            client: self.client.clone(),
+            helo: self.helo.clone(),
+            mail_from: path(reverse_path),
+            recipients: Vec::new(),
+            auth_user: auth_user(macros),
+            daemon_name: self.daemon_name.clone(),
+            queue_id: macro_text(macros, c"i"),
+        };
+        self.lookups.forget_message();
+        if origin::decide(&envelope, &runtime.config.identity).origin == origin::Origin::Inbound {
+            self.lookups.start_spf(&runtime, &envelope);
+        }
+        self.transaction = Some(Transaction {
+            _open: self.service.transactions.token(),
+            started: Instant::now(),
+            draft: Draft::new(envelope),
+            runtime,
+            inspection: None,
+            failed: false,
+        });
+    }
+
+    pub(super) fn rcpt(&mut self, forward_path: &[u8]) {
+        if let Some(Transaction { draft, runtime, .. }) = &mut self.transaction {
+            draft.add_recipient(path(forward_path), &runtime.config.limits);
+        }
+    }
+
+    pub(super) fn header(&mut self, name: &[u8], value: &[u8]) {
+        let leading_space = self.agreed.contains(ProtoOpts::LEADING_SPACE);
+        let Some(Transaction { draft, runtime, .. }) = &mut self.transaction else { return };
+        if leading_space {
+            draft.add_field(name, value, &runtime.config.limits);
+        } else {
+            draft.add_field(name, &[b" ", value].concat(), &runtime.config.limits);
+        }
+    }
+
+    pub(super) async fn eoh(&mut self, macros: &Macros) {
+        let Some(transaction) = &mut self.transaction else { return };
+        let mut draft = std::mem::take(&mut transaction.draft);
+        if let Some(id) = macro_text(macros, c"i") {
+            draft.envelope.queue_id = Some(id);
+        }
+        let lookups = self.lookups.for_message();
+        let inspection = Inspection::open(&transaction.runtime, draft, lookups).await;
+        transaction.inspection = Some(inspection);
+    }
+
+    pub(super) async fn body(&mut self, chunk: Bytes) {
+        if let Some(Transaction { inspection: Some(inspection), .. }) = &mut self.transaction {
+            inspection.write(chunk).await;
+        }
+    }
+
+    pub(super) async fn eom(&mut self, cx: &mut EomContext<Session>) -> Status {
+        let Some(Transaction { started, inspection, .. }) = &mut self.transaction else {
+            return answer_failure(&mut cx.reply);
+        };
+        let (started, Some(inspection)) = (*started, inspection.take()) else {
+            return answer_failure(&mut cx.reply);
+        };
+        let queue_id = macro_text(&cx.macros, c"i");
+        let verdict = with_progress(&cx.actions, inspection.finish(queue_id)).await;
+        telemetry::summary(&verdict, started.elapsed(), self.service.observe);
+        if self.service.observe {
+            return Status::Accept;
+        }
+        apply::apply(cx, &verdict, self.agreed.contains(ProtoOpts::LEADING_SPACE)).await
+    }
+
+    /// Marks the transaction as failed for an error of our own.
+    pub(super) fn fail(&mut self) {
+        tracing::error!("internal error: a message is deferred; please report the panic above");
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failed = true;
+            transaction.inspection = None;
+        }
+    }
+
+    /// Forgets the transaction; its look-ups and its scan end with it.
+    pub(super) fn abort(&mut self) {
+        self.transaction = None;
+        self.lookups.forget_message();
+    }
+}
+
+/// The answer to a message that broke down on our side.
+pub(super) fn answer_failure(reply: &mut SmtpReply) -> Status {
+    // The library takes these constants.
+    let _ = reply.set_error_reply("451", Some("4.3.0"), ["internal error, try again later"]);
+    Status::Tempfail
+}
+
+/// Awaits the verdict, telling the MTA meanwhile that work goes on.
+async fn with_progress(
+    actions: &EomActions,
+    verdict: impl Future<Output = Verdict>,
+) -> Verdict {
+    let mut verdict = std::pin::pin!(verdict);
+    let mut ticks = tokio::time::interval(PROGRESS);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            verdict = &mut verdict => return verdict,
+            _ = ticks.tick() => {
+                // A failure to write shows again when the verdict is applied.
+                let _ = actions.progress().await;
+            }
+        }
+    }
+}
+
+/// The client's name where the MTA vouches for it. Postfix says `unknown` otherwise; Sendmail says
+/// in `{client_resolve}` whether the name resolves back.
+fn verified_name(macros: &Macros, name: String) -> Option<String> {
+    let resolved = macro_text(macros, c"{client_resolve}").is_none_or(|word| word == "OK");
+    (resolved && name != "unknown" && !name.starts_with('[')).then_some(name)
+}
+
+/// The authenticated user; some MTAs say only by which mechanism.
+fn auth_user(macros: &Macros) -> Option<String> {
+    macro_text(macros, c"{auth_authen}")
+        .or_else(|| macro_text(macros, c"{auth_type}").map(|method| format!("({method})")))
+}
+
+fn macro_text(macros: &Macros, name: &CStr) -> Option<String> {
+    macros.get(name).map(|value| text(value.to_bytes())).filter(|value| !value.is_empty())
+}
+
+/// Foreign octets as text; what is not UTF-8 is replaced, which no comparison takes for anything.
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+/// A reverse or forward path without its angle brackets.
+fn path(octets: &[u8]) -> String {
+    let path = text(octets.trim_ascii());
+    path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).map_or(path.clone(), str::to_owned)
+}

@@ -1,0 +1,44 @@
+"""Speaks for dkimpy: reads one JSON request on standard input, writes one JSON answer."""
+import base64
+import json
+import sys
+
+import dkim
+from dkim.canonicalization import Relaxed, Simple
+
+
+def b64(octets):
+    return base64.b64encode(octets).decode()
+
+
+def canonicalize(body):
+    body = base64.b64decode(body)
+    return [b64(Simple.canonicalize_body(body)), b64(Relaxed.canonicalize_body(body))]
+
+
+def verify(case):
+    def lookup(name, timeout=5):
+        return case["records"].get(name.decode().rstrip("."), "").encode() or None
+
+    signature = dkim.DKIM(base64.b64decode(case["message"]))
+    try:
+        return bool(signature.verify(dnsfunc=lookup))
+    except dkim.DKIMException as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def sign(case):
+    return b64(dkim.sign(
+        base64.b64decode(case["message"]),
+        case["selector"].encode(),
+        case["domain"].encode(),
+        case["key"].encode(),
+        canonicalize=tuple(name.encode() for name in case["canonicalize"]),
+        signature_algorithm=case["algorithm"].encode(),
+        include_headers=[name.encode() for name in case["fields"]],
+    ))
+
+
+request = json.load(sys.stdin)
+verbs = {"canonicalize": canonicalize, "verify": verify, "sign": sign}
+json.dump([verbs[request["verb"]](case) for case in request["cases"]], sys.stdout)

@@ -1,0 +1,253 @@
+//! All that takes part: mailseal with several configurations, the MTAs that use it, DNS, clamd, and the
+//! SMTP server behind the MTAs that receives what they deliver.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use mailseal::config::Endpoint;
+use tempfile::TempDir;
+
+use crate::support::clamd::Clamd;
+use crate::support::daemon::{Daemon, MAILSEAL};
+use crate::support::dns::DnsServer;
+use crate::support::postfix::{Postfix, Service};
+use crate::support::process::run;
+use crate::support::recorder::Recorder;
+use crate::support::sendmail::{Filter, Sendmail};
+use crate::support::sink::Sink;
+use crate::support::zone::Zone;
+use crate::verifiers::{Records, read_records};
+
+/// The domain whose mail we sign.
+pub(crate) const OURS: &str = "example.org";
+/// A correspondent that signs with dkimpy, publishes SPF for [`THEIR_CLIENT`] and asks for `p=reject`.
+pub(crate) const THEIRS: &str = "sender.example";
+/// Where mail of [`THEIRS`] comes from.
+pub(crate) const THEIR_CLIENT: &str = "192.0.2.10";
+/// The name of [`THEIR_CLIENT`].
+pub(crate) const THEIR_HOST: &str = "mail.sender.example";
+/// The selector of [`THEIRS`].
+pub(crate) const THEIR_SELECTOR: &str = "peer";
+
+/// Everything, started. Fields are dropped in their order: the MTAs before what they use.
+pub(crate) struct Mailroom {
+    postfix: Postfix,
+    sendmail: OnceLock<Sendmail>,
+    daemons: Daemons,
+    pub(crate) recorder: Recorder,
+    pub(crate) sink: Sink,
+    /// A clamd of its own for the daemons `marked` and `unscanned`, so that a test can end it.
+    pub(crate) mortal_clamd: Mutex<Clamd>,
+    _clamd: Clamd,
+    _dns: Dns,
+    /// The key records of [`OURS`], as `mailseal dns records` printed them.
+    pub(crate) our_records: Records,
+    /// The private key of [`THEIRS`].
+    pub(crate) their_key: PathBuf,
+    scratch: TempDir,
+}
+
+/// mailseal's configurations: a name, which is that of the listener that uses it, `policy.dmarc`, whose
+/// clamd, and `clamav.on_failure`.
+const CONFIGS: &[(&str, &str, Whose, &str)] = &[
+    ("tag", "tag", Whose::Shared, "accept"),
+    ("quarantine", "quarantine", Whose::Shared, "accept"),
+    ("reject", "reject", Whose::Shared, "accept"),
+    ("large", "tag", Whose::Shared, "accept"),
+    ("marked", "tag", Whose::Mortal, "accept"),
+    ("unscanned", "tag", Whose::Mortal, "tempfail"),
+];
+
+/// The two clamds.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Whose {
+    Shared,
+    Mortal,
+}
+
+/// A process for each of [`CONFIGS`].
+type Daemons = Vec<(&'static str, Daemon)>;
+
+/// The DNS server, and the threads that it runs on.
+struct Dns {
+    server: DnsServer,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Mailroom {
+    /// Starts all but Sendmail.
+    pub(crate) fn open() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path();
+        // Postfix's processes and the daemon's socket are reached by users other than root.
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+
+        let our_records = make_our_keys(dir);
+        let (their_key, their_record) = make_their_key(dir);
+        let dns = Dns::start(&zone(&our_records, &their_record));
+        let (clamd, mortal_clamd) =
+            (Clamd::start(STREAM_BYTES_MAX), Clamd::start(STREAM_BYTES_MAX));
+        let daemons = CONFIGS.iter().map(|&(name, dmarc, whose, on_failure)| {
+            let clamd = if whose == Whose::Shared { &clamd } else { &mortal_clamd };
+            (name, Daemon::start(dir, name, &config(&dns, dmarc, clamd, on_failure)))
+        });
+        let daemons: Daemons = daemons.collect();
+        let (sink, recorder) = (Sink::start(), Recorder::start());
+        let postfix = start_postfix(dir, &daemons, &recorder, &sink);
+        Self {
+            postfix,
+            sendmail: OnceLock::new(),
+            daemons,
+            recorder,
+            sink,
+            mortal_clamd: Mutex::new(mortal_clamd),
+            _clamd: clamd,
+            _dns: dns,
+            our_records,
+            their_key,
+            scratch,
+        }
+    }
+
+    pub(crate) fn postfix(&self) -> &Postfix {
+        &self.postfix
+    }
+
+    /// The daemon of that configuration.
+    pub(crate) fn daemon(&self, name: &str) -> &Daemon {
+        self.daemons.iter().find_map(|(other, daemon)| (*other == name).then_some(daemon)).unwrap()
+    }
+
+    /// Sendmail, started at its first use.
+    pub(crate) fn sendmail(&self) -> &Sendmail {
+        self.sendmail.get_or_init(|| {
+            let dir = self.scratch.path().join("sendmail");
+            fs::create_dir(&dir).unwrap();
+            let at = |port: u16| format!("inet:{port}@127.0.0.1");
+            let filters = [
+                Filter { name: "recorder", socket: at(self.recorder.addr.port()) },
+                Filter { name: "mailseal", socket: at(self.daemon("tag").addr.port()) },
+            ];
+            Sendmail::start(&dir, &filters, self.sink.addr)
+        })
+    }
+
+    /// The last lines of every log, for a test that failed.
+    pub(crate) fn logs(&self) -> String {
+        let mut logs = vec![("Postfix", self.postfix.log())];
+        logs.extend(self.sendmail.get().map(|sendmail| ("Sendmail", sendmail.log())));
+        logs.extend(self.daemons.iter().map(|(name, daemon)| (*name, daemon.log())));
+        logs.iter()
+            .fold(String::new(), |all, (name, log)| all + "--- " + name + "\n" + &tail(log) + "\n")
+    }
+}
+
+impl Dns {
+    fn start(zone: &str) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let server = runtime.block_on(DnsServer::start(Zone::parse(zone)));
+        Self { server, _runtime: runtime }
+    }
+}
+
+const STREAM_BYTES_MAX: u64 = 50 << 20;
+
+/// The configuration of a daemon. Clients other than 127.0.0.1 are strangers, so that Sendmail, which
+/// knows no XCLIENT, has some, too.
+fn config(dns: &Dns, dmarc: &str, clamd: &Clamd, on_failure: &str) -> String {
+    let Endpoint::Unix(clamd) = clamd.unix() else { unreachable!() };
+    format!(
+        "[identity]
+authserv_id = \"mx.example.org\"
+trusted_networks = [\"127.0.0.1/32\"]
+[dns]
+servers = [\"{}\"]
+[policy]
+dmarc = \"{dmarc}\"
+[rules]
+dir = \"{}/tests/e2e/rules\"
+[clamav]
+servers = [\"unix:{}\"]
+scan_bytes_max = {STREAM_BYTES_MAX}
+on_failure = \"{on_failure}\"
+",
+        dns.server.addr,
+        env!("CARGO_MANIFEST_DIR"),
+        clamd.display(),
+    )
+}
+
+/// An RSA and an Ed25519 key for [`OURS`], made, activated and printed as an operator does.
+fn make_our_keys(dir: &Path) -> Records {
+    fs::write(dir.join("keys.toml"), "").unwrap();
+    let mailseal = |args: &[&str]| {
+        let mut command = Command::new(MAILSEAL);
+        run(command.args(args).arg("--config").arg(dir.join("keys.toml"))).stdout
+    };
+    mailseal(&["keys", "generate", OURS, "--algorithm", "both"]);
+    mailseal(&["keys", "activate", OURS, "--force"]);
+    let records = read_records(&String::from_utf8(mailseal(&["dns", "records", OURS])).unwrap());
+    let keys = records.iter().filter(|(name, _)| name.contains("._domainkey."));
+    assert_eq!(keys.count(), 2, "{records:?}");
+    records
+}
+
+/// A key for [`THEIRS`]: the path of its PEM file, and the text of its record.
+fn make_their_key(dir: &Path) -> (PathBuf, String) {
+    let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let private = AsDer::<Pkcs8V1Der>::as_der(&key).unwrap();
+    let public = AsDer::<PublicKeyX509Der>::as_der(key.public_key()).unwrap();
+    let path = dir.join("their.pem");
+    let base64 = BASE64_STANDARD.encode(private.as_ref());
+    let lines: Vec<&str> =
+        base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let pem =
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
+    fs::write(&path, pem).unwrap();
+    (path, format!("v=DKIM1; k=rsa; p={}", BASE64_STANDARD.encode(public.as_ref())))
+}
+
+/// What DNS says of everybody.
+fn zone(our_records: &Records, their_record: &str) -> String {
+    let ours = our_records.iter().map(|(name, text)| format!("{name} TXT \"{text}\"\n"));
+    format!(
+        "{THEIRS} SOA 60
+{THEIRS} TXT \"v=spf1 ip4:{THEIR_CLIENT} -all\"
+_dmarc.{THEIRS} TXT \"v=DMARC1; p=reject\"
+{THEIR_SELECTOR}._domainkey.{THEIRS} TXT \"{their_record}\"
+{THEIR_HOST} A {THEIR_CLIENT}
+10.2.0.192.in-addr.arpa PTR {THEIR_HOST}
+{}",
+        ours.collect::<String>()
+    )
+}
+
+/// A listener for each daemon, one where clients authenticate, and one for the recorder.
+fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink) -> Postfix {
+    let dir = dir.join("postfix");
+    fs::create_dir(&dir).unwrap();
+    let submission: &[&str] = &[
+        "smtpd_sasl_auth_enable=yes",
+        "smtpd_client_restrictions=permit_sasl_authenticated,reject",
+    ];
+    let service = |name, addr, options| Service { name, milters: format!("inet:{addr}"), options };
+    let mut services: Vec<Service> =
+        daemons.iter().map(|(name, daemon)| service(name, daemon.addr, &[])).collect();
+    let tag = &daemons[0].1;
+    services.push(service("submission", tag.addr, submission));
+    services.push(service("recorder", recorder.addr, &[]));
+    let non_smtpd = format!("unix:{}", tag.socket.display());
+    Postfix::start(&dir, &services, &non_smtpd, sink.addr)
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}

@@ -1,0 +1,262 @@
+//! With Postfix as the MTA.
+
+use crate::Test;
+use crate::mailroom::{Mailroom, OURS, THEIR_CLIENT, THEIR_HOST, THEIRS};
+use crate::messages::{infected, infected_in_base64, message, text, their_message};
+use crate::signatures::{assert_signed_by_us, header_names};
+use crate::support::postfix::{BOUNCING_DOMAIN, PASSWORD, USER};
+use crate::support::sink::Delivery;
+use crate::support::smtp::{Client, Reply};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "postfix::results_are_true_and_forged_ones_are_gone",
+        results_are_true_and_forged_ones_are_gone,
+    ),
+    (
+        "postfix::mail_of_an_authenticated_client_is_signed",
+        mail_of_an_authenticated_client_is_signed,
+    ),
+    ("postfix::mail_by_sendmail_is_signed", mail_by_sendmail_is_signed),
+    ("postfix::mail_of_a_stranger_is_not_signed", mail_of_a_stranger_is_not_signed),
+    ("postfix::a_virus_is_refused", a_virus_is_refused),
+    ("postfix::rules_reject_and_tag", rules_reject_and_tag),
+    ("postfix::a_spoof_is_tagged", a_spoof_is_tagged),
+    ("postfix::a_spoof_is_held_until_released", a_spoof_is_held_until_released),
+    ("postfix::a_spoof_is_refused", a_spoof_is_refused),
+    ("postfix::a_dead_clamd_defers_where_so_configured", a_dead_clamd_defers_where_so_configured),
+    ("postfix::a_large_message_leaves_the_memory_flat", a_large_message_leaves_the_memory_flat),
+    ("postfix::header_checks_hold_by_tag", header_checks_hold_by_tag),
+    ("postfix::one_session_has_many_messages", one_session_has_many_messages),
+    ("postfix::a_bounce_is_delivered", a_bounce_is_delivered),
+];
+
+const SPOOFER: &str = "203.0.113.66";
+
+/// Sends a message as the correspondent's host does.
+fn send_as_them(mailroom: &Mailroom, service: &str, to: &str, message: &[u8]) -> Reply {
+    let mut client = Client::connect(mailroom.postfix().addr(service), "e2e.test");
+    client.pose_as(THEIR_CLIENT, THEIR_HOST, THEIR_HOST).send(
+        &format!("anna@{THEIRS}"),
+        to,
+        message,
+    )
+}
+
+/// Sends a message as a stranger's host, with a reverse path of nobody's.
+fn send_as_stranger(mailroom: &Mailroom, service: &str, to: &str, message: &[u8]) -> Reply {
+    let mut client = Client::connect(mailroom.postfix().addr(service), "e2e.test");
+    client.pose_as(SPOOFER, "[UNAVAILABLE]", "stranger.example").send(
+        "x@stranger.example",
+        to,
+        message,
+    )
+}
+
+fn spoof() -> Vec<u8> {
+    message(&format!("ceo@{THEIRS}"), "", "Pay this at once.\r\n")
+}
+
+fn results_are_true_and_forged_ones_are_gone(mailroom: &Mailroom) {
+    let to = &format!("results@{OURS}");
+    let forged = "Authentication-Results: mx.example.org; dkim=pass header.d=bank.example\r\n\
+                  Authentication-Results: MX.example.org 1; spf=fail\r\n\
+                  Authentication-Results: other.example; spf=neutral\r\n\
+                  X-Virus-Status: Clean (forged)\r\nX-Mailseal-Tag: forged\r\n";
+    let mut signed = their_message(mailroom, "", "Hello.\r\n.. and dots\r\n.\r\n \t\r\n\r\n");
+    signed.splice(0..0, forged.bytes());
+    send_as_them(mailroom, "tag", to, &signed).expect(250);
+
+    let delivery = mailroom.sink.delivery(to);
+    let results = delivery.values("Authentication-Results");
+    assert_eq!(results.len(), 2, "{}", delivery.header());
+    assert_eq!(header_names(&delivery)[0], "Authentication-Results", "{}", delivery.header());
+    for part in [
+        "mx.example.org; ",
+        "iprev=pass",
+        "spf=pass",
+        "dkim=pass",
+        &format!("header.d={THEIRS}"),
+        "dmarc=pass",
+        &format!("header.from={THEIRS}"),
+    ] {
+        assert!(results[0].contains(part), "no {part}: {}", results[0]);
+    }
+    assert_eq!(results[1], "other.example; spf=neutral");
+    assert_eq!(delivery.values("X-Virus-Status"), ["Clean"]);
+    assert_eq!(delivery.values("X-Mailseal-Tag"), [""; 0]);
+    assert_eq!(delivery.values("DKIM-Signature").len(), 1);
+}
+
+fn mail_of_an_authenticated_client_is_signed(mailroom: &Mailroom) {
+    let to = "authenticated@example.net";
+    let from = &format!("joe@{OURS}");
+    let mut client = Client::connect(mailroom.postfix().addr("submission"), "[192.0.2.99]");
+    client.authenticate(USER, PASSWORD);
+    client.send(from, to, &message(from, "", "Hello.\r\n")).expect(250);
+    let delivery = mailroom.sink.delivery(to);
+    assert_signed_by_us(mailroom, &delivery);
+    assert_eq!(delivery.values("Authentication-Results"), [""; 0]);
+}
+
+fn mail_by_sendmail_is_signed(mailroom: &Mailroom) {
+    let (to, from) = ("sendmail-1@example.net", &format!("root@{OURS}"));
+    // No Date and no Message-ID: Postfix adds them before the milter sees the message.
+    let message =
+        format!("From: {from}\nTo: {to}\nSubject: a  job of cron's\n\n.\n.dot\n\nok \n\n");
+    mailroom.postfix().sendmail(from, to, &message);
+    let delivery = mailroom.sink.delivery(to);
+    assert_eq!(delivery.values("Message-Id").len(), 1);
+    assert_signed_by_us(mailroom, &delivery);
+}
+
+fn mail_of_a_stranger_is_not_signed(mailroom: &Mailroom) {
+    let to = &format!("unsigned@{OURS}");
+    let message = message(&format!("joe@{OURS}"), "", "I am not Joe.\r\n");
+    send_as_stranger(mailroom, "tag", to, &message).expect(250);
+    let delivery = mailroom.sink.delivery(to);
+    assert_eq!(delivery.values("DKIM-Signature"), [""; 0]);
+    assert_eq!(delivery.values("Authentication-Results").len(), 1);
+}
+
+fn a_virus_is_refused(mailroom: &Mailroom) {
+    let from = &format!("anna@{THEIRS}");
+    for message in [infected(from), infected_in_base64(from)] {
+        let to = &format!("virus@{OURS}");
+        let reply = send_as_them(mailroom, "tag", to, &message).expect(554);
+        assert!(reply.text.starts_with("5.7.1 virus found: Eicar-Test-Signature"), "{reply}");
+        assert!(reply.text.contains("queue id "), "{reply}");
+        assert!(!mailroom.sink.has(to));
+    }
+}
+
+fn rules_reject_and_tag(mailroom: &Mailroom) {
+    let from = &format!("anna@{THEIRS}");
+    let (rejected, tagged) = (&format!("rule-reject@{OURS}"), &format!("rule-tag@{OURS}"));
+    let reply = send_as_them(
+        mailroom,
+        "tag",
+        rejected,
+        &message(from, "X-Campaign: reject me\r\n", "Hello.\r\n"),
+    );
+    let reply = reply.expect(550);
+    assert!(reply.text.contains("5.7.1 rule no-campaigns: no campaigns here"), "{reply}");
+    assert!(!mailroom.sink.has(rejected));
+
+    let body = "Buy cheap watches today.\r\n";
+    send_as_them(mailroom, "tag", tagged, &their_message(mailroom, "", body)).expect(250);
+    let delivery = mailroom.sink.delivery(tagged);
+    assert_eq!(delivery.values("X-Mailseal-Tag"), ["watches"], "{}", delivery.header());
+}
+
+fn a_spoof_is_tagged(mailroom: &Mailroom) {
+    let to = &format!("spoof-tag@{OURS}");
+    send_as_stranger(mailroom, "tag", to, &spoof()).expect(250);
+    let delivery = mailroom.sink.delivery(to);
+    assert!(
+        delivery.values("X-Mailseal-Tag").contains(&"dmarc-fail".into()),
+        "{}",
+        delivery.header()
+    );
+    assert_dmarc_fail(&delivery);
+}
+
+fn a_spoof_is_held_until_released(mailroom: &Mailroom) {
+    let to = &format!("spoof-quarantine@{OURS}");
+    send_as_stranger(mailroom, "quarantine", to, &spoof()).expect(250);
+    let queued = mailroom.postfix().queued(to).expect("it is in the queue");
+    assert_eq!(queued.queue, "hold");
+    assert!(!mailroom.sink.has(to));
+
+    mailroom.postfix().release(&queued.id);
+    assert_dmarc_fail(&mailroom.sink.delivery(to));
+}
+
+fn assert_dmarc_fail(delivery: &Delivery) {
+    let results = delivery.values("Authentication-Results");
+    assert!(results[0].contains("dmarc=fail"), "{}", delivery.header());
+}
+
+fn a_spoof_is_refused(mailroom: &Mailroom) {
+    let to = &format!("spoof-reject@{OURS}");
+    let reply = send_as_stranger(mailroom, "reject", to, &spoof()).expect(550);
+    assert!(reply.text.starts_with(&format!("5.7.26 DMARC of {THEIRS} fails")), "{reply}");
+    assert!(!mailroom.sink.has(to) && mailroom.postfix().queued(to).is_none());
+    // What passes, passes there, too.
+    let passing = &format!("no-spoof@{OURS}");
+    send_as_them(mailroom, "reject", passing, &their_message(mailroom, "", "Hello.\r\n"))
+        .expect(250);
+    mailroom.sink.delivery(passing);
+}
+
+fn a_dead_clamd_defers_where_so_configured(mailroom: &Mailroom) {
+    let message = their_message(mailroom, "", "Hello.\r\n");
+    let (before, after) = (&format!("scanned@{OURS}"), &format!("unscanned@{OURS}"));
+    send_as_them(mailroom, "unscanned", before, &message).expect(250);
+    assert_eq!(mailroom.sink.delivery(before).values("X-Virus-Status"), ["Clean"]);
+
+    mailroom.mortal_clamd.lock().unwrap().kill();
+    let reply = send_as_them(mailroom, "unscanned", after, &message).expect(451);
+    assert!(reply.text.starts_with("4.3.0 virus scan failed"), "{reply}");
+    assert!(!mailroom.sink.has(after));
+    // By default such mail is delivered and marked.
+    send_as_them(mailroom, "marked", after, &message).expect(250);
+    let status = mailroom.sink.delivery(after).values("X-Virus-Status");
+    assert!(status[0].starts_with("Unscanned ("), "{status:?}");
+}
+
+fn a_large_message_leaves_the_memory_flat(mailroom: &Mailroom) {
+    const OCTETS: usize = 20 << 20;
+    let small = &format!("small@{OURS}");
+    for _ in 0..3 {
+        send_as_them(mailroom, "large", small, &their_message(mailroom, "", "Hello.\r\n"))
+            .expect(250);
+    }
+    let before = mailroom.daemon("large").peak_memory_kib();
+
+    let large = &format!("large@{OURS}");
+    send_as_them(mailroom, "large", large, &their_message(mailroom, "", &text(OCTETS))).expect(250);
+    let results = mailroom.sink.delivery(large).values("Authentication-Results");
+    assert!(results[0].contains("dkim=pass"), "{}", results[0]);
+    let after = mailroom.daemon("large").peak_memory_kib();
+    // The header block, the kept 1 MiB of the body and the chunks on their way.
+    assert!(after < before + (6 << 10), "{before} KiB became {after} KiB");
+}
+
+fn header_checks_hold_by_tag(mailroom: &Mailroom) {
+    let to = &format!("held-by-tag@{OURS}");
+    let message = their_message(mailroom, "X-Hold: please\r\n", "Hello.\r\n");
+    send_as_them(mailroom, "tag", to, &message).expect(250);
+    let queued = mailroom.postfix().queued(to).expect("it is in the queue");
+    assert_eq!(queued.queue, "hold");
+    mailroom.postfix().release(&queued.id);
+    assert_eq!(mailroom.sink.delivery(to).values("X-Mailseal-Tag"), ["hold-me"]);
+}
+
+fn one_session_has_many_messages(mailroom: &Mailroom) {
+    let mut client = Client::connect(mailroom.postfix().addr("tag"), "e2e.test");
+    client.pose_as(THEIR_CLIENT, THEIR_HOST, THEIR_HOST);
+    let from = &format!("anna@{THEIRS}");
+    let to = |n: u32| format!("many-{n}@{OURS}");
+    let good = their_message(mailroom, "", "Hello.\r\n");
+    let bad = message(from, "X-Campaign: reject me\r\n", "Hello.\r\n");
+    for n in 0..10 {
+        let (message, code) = if n % 3 == 2 { (&bad, 550) } else { (&good, 250) };
+        client.send(from, &to(n), message).expect(code);
+    }
+    for n in (0..10).filter(|n| n % 3 != 2) {
+        let delivery = mailroom.sink.delivery(&to(n));
+        assert_eq!(delivery.values("Authentication-Results").len(), 1, "{}", delivery.header());
+        assert!(delivery.values("Authentication-Results")[0].contains("dmarc=pass"));
+    }
+}
+
+/// Postfix hands its own bounces to the milter, too, with a null reverse path.
+fn a_bounce_is_delivered(mailroom: &Mailroom) {
+    let from = &format!("bounced@{OURS}");
+    let to = format!("nobody@{BOUNCING_DOMAIN}");
+    mailroom.postfix().sendmail(from, &to, &format!("From: {from}\nTo: {to}\n\nHello.\n"));
+    let bounce = mailroom.sink.delivery(from);
+    assert_eq!(bounce.mail_from, "");
+    assert_eq!(bounce.values("X-Virus-Status"), ["Clean"], "{}", bounce.header());
+}

@@ -1,0 +1,184 @@
+//! DKIM together with dkimpy, which Debian packages as `python3-dkim`: canonicalization is the same,
+//! and each verifies what the other signs. The package (and `python3-nacl`) must be there.
+
+#[path = "support/message.rs"]
+mod message;
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use mailseal::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
+use mailseal::dkim::canonical::body::BodyCanonicalizer;
+use mailseal::dkim::record::dns_text;
+use mailseal::dkim::sign::SigningRequest;
+use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
+use message::{Message, NOW, base64, words, zone};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+const KEY_NAME: &str = "sel._domainkey.example.org";
+const PAIRS: [(Canonicalization, Canonicalization); 4] =
+    [(Relaxed, Relaxed), (Relaxed, Simple), (Simple, Relaxed), (Simple, Simple)];
+
+/// dkimpy's answers, one a case.
+fn dkimpy(verb: &str, cases: &[Value]) -> Vec<Value> {
+    let mut child = Command::new("/usr/bin/python3")
+        .args(["-c", include_str!("data/dkimpy.py")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("/usr/bin/python3 is needed: apt-get install python3-dkim python3-nacl");
+    let request = json!({"verb": verb, "cases": cases}).to_string();
+    child.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "dkimpy failed; apt-get install python3-dkim python3-nacl");
+    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answers.len(), cases.len());
+    answers
+}
+
+/// The same values on every run.
+fn sampled<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Value> {
+    let mut runner = TestRunner::deterministic();
+    (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+fn body() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        6 => Just("\r\n"),
+        3 => Just(" "),
+        2 => Just("\t "),
+        1 => Just("\u{c}"),
+        4 => Just("word"),
+        2 => Just("."),
+        1 => Just("From here"),
+        1 => Just("=C3=BC ü"),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+/// Messages with odd white space in header fields and body.
+fn messages(count: usize) -> Vec<Message> {
+    let blank = prop::sample::select(vec!["", " ", "  ", "\t", "\r\n ", " \r\n\t ", "\r\n\t\t"]);
+    let word = prop::sample::select(vec!["hello", "=?utf-8?q?=C3=BC?=", "a;b", "\"q  q\"", "(c)"]);
+    let value = prop::collection::vec((blank, word), 1..6).prop_map(|parts| {
+        parts.into_iter().map(|(blank, word)| format!("{blank}{word}")).collect()
+    });
+    let fields = prop::collection::vec(
+        (prop::sample::select(vec!["Subject", "To", "Cc", "Received", "X-A"]), value),
+        0..6,
+    );
+    let message = (fields, body()).prop_map(|(fields, body): (Vec<(&str, String)>, String)| {
+        let fields: String =
+            fields.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect();
+        Message::parse(format!("From: A <a@example.org>\r\n{fields}\r\n{body}\r\n").as_bytes())
+    });
+    sampled(&message, count)
+}
+
+/// Bare CR and LF are among the octets. A last line without CRLF that ends in white space is not:
+/// dkimpy keeps that white space, which RFC 6376 §3.4.4 drops "at the end of lines".
+#[test]
+fn canonical_bodies_are_the_same() {
+    let piece = prop_oneof![
+        5 => Just("\r\n"), 3 => Just(" "), 2 => Just("\t"), 2 => Just("\r"), 2 => Just("\n"),
+        4 => Just("a"), 1 => Just("\u{c}"),
+    ];
+    let body = prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat());
+    let mut bodies = sampled(&body, 2000);
+    bodies.retain(|body| !body.ends_with([' ', '\t']));
+    let cases: Vec<_> = bodies.iter().map(|body| json!(base64(body.as_bytes()))).collect();
+    for (body, answer) in bodies.iter().zip(dkimpy("canonicalize", &cases)) {
+        let ours = [Simple, Relaxed].map(|canonicalization| {
+            let mut out = Vec::new();
+            let mut canonicalizer = BodyCanonicalizer::new(canonicalization);
+            for chunk in body.as_bytes().chunks(7) {
+                canonicalizer.update(chunk, &mut |slice| out.extend_from_slice(slice));
+            }
+            canonicalizer.finish(&mut |slice| out.extend_from_slice(slice));
+            base64(&out)
+        });
+        assert_eq!(json!(ours), answer, "{body:?}");
+    }
+}
+
+#[test]
+fn dkimpy_verifies_what_we_sign() {
+    let fields: Vec<String> = ["From", "To", "Cc", "Subject"].map(str::to_owned).to_vec();
+    for pem in [generate_rsa(2048).unwrap(), generate_ed25519().unwrap()] {
+        let key = SigningKey::from_pem(&pem).unwrap();
+        let record = dns_text(key.key_type(), &key.public_key(), true, false);
+        let mut cases = Vec::new();
+        for (header_canonicalization, body_canonicalization) in PAIRS {
+            for message in messages(60) {
+                let request = SigningRequest {
+                    key: &key,
+                    domain: "example.org",
+                    selector: "sel",
+                    auid: None,
+                    header_canonicalization,
+                    body_canonicalization,
+                    fields: &fields,
+                    oversigned: &fields,
+                    body_hash: &message.body_hash(body_canonicalization),
+                    // dkimpy looks at the clock; this is past for it, and not expired.
+                    now: 1_700_000_000,
+                    expire_secs: Some(10_000_000_000),
+                };
+                let value = request.sign(&message.headers).unwrap();
+                let signed = message.with_field("DKIM-Signature", format!(" {value}").as_bytes());
+                let octets = base64(&signed.octets());
+                cases.push(json!({"message": octets, "records": {KEY_NAME: record}}));
+            }
+        }
+        for (case, answer) in cases.iter().zip(dkimpy("verify", &cases)) {
+            assert_eq!(answer, json!(true), "{case}");
+        }
+    }
+}
+
+#[test]
+fn we_verify_what_dkimpy_signs() {
+    let fields = ["from", "to", "subject", "from", "subject"];
+    for (algorithm, pem) in [
+        ("rsa-sha256", generate_rsa(2048).unwrap()),
+        ("ed25519-sha256", generate_ed25519().unwrap()),
+    ] {
+        let key = SigningKey::from_pem(&pem).unwrap();
+        let record = dns_text(key.key_type(), &key.public_key(), false, false);
+        let mut cases = Vec::new();
+        for (header, body) in PAIRS {
+            for message in messages(60) {
+                cases.push(json!({
+                    "message": base64(&message.octets()),
+                    "selector": "sel",
+                    "domain": "example.org",
+                    "key": if algorithm == "rsa-sha256" { pem.clone() } else { seed(&pem) },
+                    "canonicalize": [header.as_str(), body.as_str()],
+                    "algorithm": algorithm,
+                    "fields": fields,
+                }));
+            }
+        }
+        for (case, answer) in cases.iter().zip(dkimpy("sign", &cases)) {
+            let (field, message) = (decode(&answer), decode(&case["message"]));
+            let signed = Message::parse(&[field, message].concat());
+            let verifications = signed.verify(&zone(KEY_NAME, &[&record]), NOW);
+            assert_eq!(words(&verifications), ["pass"], "{verifications:?} {case}");
+        }
+    }
+}
+
+fn decode(text: &Value) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text.as_str().unwrap()).unwrap()
+}
+
+/// The last 32 octets of an Ed25519 key in PKCS#8, which is how dkimpy takes it.
+fn seed(pem: &str) -> String {
+    let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = decode(&json!(text));
+    base64(&der[der.len() - 32..])
+}

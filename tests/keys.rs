@@ -1,0 +1,370 @@
+//! The key store: keys are made, activated and published; what is wrong names its remedy.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use mailseal::dkim::record::{KeyRecord, PublicKey};
+use mailseal::dkim::signing_key::generate_ed25519;
+use mailseal::keys::state::Algorithm;
+use mailseal::keys::{DomainName, KeyRing, Selector, Store, StoreError};
+use tempfile::TempDir;
+
+/// A store of its own, and a config file that names it.
+struct Fixture {
+    dir: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let text = "[identity]\nauthserv_id = \"mx.example.org\"\n";
+        fs::write(dir.path().join("mailseal.toml"), text).expect("a config file");
+        Self { dir }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("keys")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    fn store(&self) -> Store {
+        Store::new(self.root())
+    }
+
+    /// A domain with one active Ed25519 key named `k`.
+    fn active(&self, name: &str) {
+        let (domain, selector) = (domain(name), Selector::parse("k").expect("a selector"));
+        let pem = generate_ed25519().expect("a key");
+        let store = self.store();
+        store.add(&domain, Some(selector), Algorithm::Ed25519, &pem, 1).expect("added");
+        store.activate(&domain, None, 2).expect("activated");
+    }
+
+    /// Runs the command with this fixture's config: exit code, output, complaints.
+    fn run(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_mailseal"))
+            .args(args)
+            .arg("--config")
+            .arg(self.dir.path().join("mailseal.toml"))
+            .output()
+            .expect("the command was built with the tests");
+        let text = |octets: Vec<u8>| String::from_utf8(octets).expect("it prints UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// What loading says, and the domains that can sign nevertheless.
+    fn load(&self) -> (Vec<String>, Vec<String>) {
+        let (ring, problems) = KeyRing::load(&self.root());
+        let mut domains: Vec<String> = ring.domains().map(ToString::to_string).collect();
+        domains.sort();
+        (domains, problems.iter().map(ToString::to_string).collect())
+    }
+}
+
+fn domain(name: &str) -> DomainName {
+    DomainName::parse(name).expect("a domain")
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("ours");
+}
+
+/// The names and texts of the TXT records in a zone file, read as RFC 1035 §5.1 has it.
+fn zone_records(zone: &str) -> Vec<(String, String)> {
+    let mut records: Vec<(String, String)> = Vec::new();
+    for line in zone.lines().filter(|line| !line.starts_with(';')) {
+        if let Some((name, _)) = line.split_once(". IN TXT ( ") {
+            records.push((name.to_owned(), String::new()));
+        }
+        let text = &mut records.last_mut().expect("a record starts with its name").1;
+        for string in line.split('"').skip(1).step_by(2) {
+            assert!(string.len() <= 255 && !string.contains('\\'), "{string}");
+            text.push_str(string);
+        }
+    }
+    records
+}
+
+#[test]
+fn a_key_is_made_published_and_activated() {
+    let fixture = Fixture::new();
+    let (code, made, err) = fixture.run(&["keys", "generate", "Example.ORG.", "--selector", "s1"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(mode(&fixture.path("example.org")), 0o700);
+    assert_eq!(mode(&fixture.path("example.org/s1.pem")), 0o600);
+    assert_eq!(mode(&fixture.path("example.org/state.toml")), 0o600);
+
+    assert!(fixture.load().0.is_empty(), "a pending key does not sign");
+    let (code, _, err) = fixture.run(&["keys", "activate", "example.org"]);
+    assert!(code == Some(2) && err.contains("--force"), "{err}");
+    assert!(fixture.load().0.is_empty(), "without --force nothing changes");
+    assert_eq!(fixture.run(&["keys", "activate", "example.org", "--force"]).0, Some(0));
+
+    let (ring, problems) = KeyRing::load(&fixture.root());
+    assert!(problems.is_empty(), "{problems:?}");
+    let key = ring.for_domain("example.org")[0].clone();
+    assert!(ring.for_domain("example.net").is_empty());
+
+    let (code, records, _) = fixture.run(&["dns", "records", "example.org"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(zone_records(&records), zone_records(&made));
+    let (name, text) = zone_records(&records).remove(0);
+    assert_eq!(name, "s1._domainkey.example.org");
+    let published = KeyRecord::parse(text.as_bytes()).unwrap().key;
+    let held = key.signing_key().unwrap();
+    assert_eq!(PublicKey::from_octets(held.key_type(), &held.public_key()), Some(published));
+}
+
+#[test]
+fn both_algorithms_sign_side_by_side_and_a_successor_retires_its_own_kind() {
+    let fixture = Fixture::new();
+    for _ in 0..2 {
+        let (code, _, err) =
+            fixture.run(&["keys", "generate", "example.org", "--algorithm", "both"]);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        assert_eq!(fixture.run(&["keys", "activate", "example.org", "--force"]).0, Some(0));
+    }
+    let (code, list, _) = fixture.run(&["keys", "list"]);
+    let states: Vec<Vec<&str>> = list
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().skip(1).take(2).collect())
+        .collect();
+    let expected =
+        [["rsa", "retiring"], ["ed25519", "retiring"], ["rsa", "active"], ["ed25519", "active"]];
+    assert_eq!((code, states), (Some(0), expected.map(Vec::from).to_vec()));
+    assert!(list.starts_with("example.org\n    s20") && list.contains("-d "), "{list}");
+
+    let (ring, _) = KeyRing::load(&fixture.root());
+    let algorithms = ring.for_domain("example.org").iter().map(|key| key.algorithm());
+    assert_eq!(algorithms.collect::<Vec<_>>(), [Algorithm::Rsa, Algorithm::Ed25519]);
+    let (_, records, _) = fixture.run(&["dns", "records", "example.org"]);
+    assert_eq!(zone_records(&records).len(), 4);
+}
+
+#[test]
+fn keys_are_never_overwritten() {
+    let fixture = Fixture::new();
+    let generate =
+        ["keys", "generate", "example.org", "--selector", "S1", "--algorithm", "ed25519"];
+    assert_eq!(fixture.run(&generate).0, Some(0));
+    let before = fs::read(fixture.path("example.org/s1.pem")).unwrap();
+    let (code, _, err) = fixture.run(&generate);
+    assert!(code == Some(2) && err.contains("never overwritten"), "{err}");
+
+    // Nor is a file that the state file does not know.
+    fs::write(fixture.path("example.org/s2.pem"), "old").unwrap();
+    let (code, ..) = fixture.run(&["keys", "generate", "example.org", "--selector", "s2"]);
+    assert_eq!(code, Some(2));
+    assert_eq!(fs::read(fixture.path("example.org/s1.pem")).unwrap(), before);
+    assert_eq!(fs::read(fixture.path("example.org/s2.pem")).unwrap(), b"old");
+}
+
+#[test]
+fn what_was_asked_wrongly_is_said_and_changes_nothing() {
+    let fixture = Fixture::new();
+    let long = format!("{}example.org", "a.".repeat(150));
+    for args in [
+        ["generate", "../example.org"],
+        ["generate", "example/../org"],
+        ["generate", "example..org"],
+        ["generate", "localhost"],
+        ["generate", &long],
+        ["activate", "example.org"],
+    ] {
+        let (code, out, err) = fixture.run(&["keys", args[0], args[1], "--selector", "x"]);
+        assert!(code == Some(2) && out.is_empty() && err.lines().count() == 1, "{args:?}: {err}");
+    }
+    for args in [
+        ["keys", "generate", "example.org", "--selector", "../x"],
+        ["keys", "generate", "example.org", "--selector", ""],
+        ["keys", "generate", "example.org", "--bits", "1024"],
+        ["keys", "activate", "example.org", "--force", "--selector=x"],
+    ] {
+        assert_eq!(fixture.run(&args).0, Some(2), "{args:?}");
+    }
+    assert_eq!(fixture.run(&["dns", "records", "example.org"]).0, Some(2));
+    assert!(!fixture.root().exists());
+}
+
+#[test]
+fn what_others_may_read_is_refused_with_the_command_that_mends_it() {
+    for (name, bad, good) in [
+        ("example.org/k.pem", 0o644, 0o600),
+        ("example.org/k.pem", 0o640, 0o600),
+        ("example.org/state.toml", 0o664, 0o600),
+        ("example.org", 0o755, 0o700),
+        ("", 0o777, 0o755),
+    ] {
+        let fixture = Fixture::new();
+        fixture.active("example.org");
+        let path = if name.is_empty() { fixture.root() } else { fixture.path(name) };
+        chmod(&path, bad);
+        let (domains, problems) = fixture.load();
+        let said = format!(
+            "{0}: mode {bad:04o} lets others at it; run: chmod {good:o} {0}",
+            path.display()
+        );
+        assert_eq!((domains, problems), (vec![], vec![said]));
+        chmod(&path, good);
+        assert_eq!(fixture.load(), (vec!["example.org".to_owned()], vec![]));
+    }
+}
+
+#[test]
+fn symbolic_links_are_not_followed_and_the_remedy_works() {
+    for name in ["example.org/k.pem", "example.org/state.toml", "example.org"] {
+        let fixture = Fixture::new();
+        fixture.active("example.org");
+        let moved = fixture.dir.path().join("moved");
+        fs::rename(fixture.path(name), &moved).unwrap();
+        symlink(&moved, fixture.path(name)).unwrap();
+        let (domains, problems) = fixture.load();
+        assert!(domains.is_empty() && problems.len() == 1, "{name}: {problems:?}");
+        let (_, remedy) = problems[0].split_once("run: ").unwrap();
+        assert!(Command::new("sh").args(["-c", remedy]).status().unwrap().success());
+        assert_eq!(fixture.load(), (vec!["example.org".to_owned()], vec![]), "{name}");
+    }
+}
+
+#[test]
+fn a_broken_domain_leaves_the_others_alone() {
+    let fixture = Fixture::new();
+    for name in ["a.example", "b.example", "c.example", "d.example", "e.example", "good.example"] {
+        fixture.active(name);
+    }
+    fs::write(fixture.path("a.example/state.toml"), "version = ").unwrap();
+    fs::remove_file(fixture.path("b.example/state.toml")).unwrap();
+    fs::remove_file(fixture.path("c.example/k.pem")).unwrap();
+    fs::write(fixture.path("d.example/k.pem"), "x".repeat(20_000)).unwrap();
+    fs::write(fixture.path("e.example/k.pem"), b"\xff\xfe").unwrap();
+    fs::create_dir(fixture.path("Upper.example")).unwrap();
+    fs::create_dir(fixture.path("no domain")).unwrap();
+    fs::write(fixture.path("README.md"), "text").unwrap();
+    fs::write(fixture.path("good.example/.new-1"), "left by a crash").unwrap();
+    fs::write(fixture.path("good.example/orphan.pem"), "left by a crash").unwrap();
+    let (domains, problems) = fixture.load();
+    assert_eq!(domains, ["good.example"]);
+    for said in [
+        "a.example/state.toml: ",
+        "b.example/state.toml: missing",
+        "c.example/k.pem: missing",
+        "d.example/k.pem: has more than",
+        "e.example/k.pem: cannot be read",
+        "rename it to upper.example",
+        "\"no domain\" ",
+        "orphan.pem: not named in state.toml",
+    ] {
+        let found = problems.iter().filter(|problem| problem.contains(said)).count();
+        assert_eq!(found, 1, "{said}: {problems:#?}");
+    }
+    assert_eq!(problems.len(), 8, "{problems:#?}");
+    assert!(problems.iter().all(|problem| problem.lines().count() == 1));
+
+    let (code, list, err) = fixture.run(&["keys", "list"]);
+    assert_eq!((code, list.contains("good.example\n    k ")), (Some(3), true));
+    assert_eq!(err.lines().count(), 9, "{err}");
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_found_when_it_is_used_and_never_activated() {
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    let (name, selector) = (domain("example.org"), Selector::parse("bad").unwrap());
+    fixture.store().add(&name, Some(selector), Algorithm::Ed25519, "no PEM", 3).unwrap();
+    let refused = fixture.store().activate(&name, None, 4).unwrap_err();
+    assert!(matches!(refused, StoreError::Key { .. }), "{refused}");
+
+    let pem = generate_ed25519().unwrap();
+    fs::write(fixture.path("example.org/bad.pem"), pem).unwrap();
+    let state = fixture.path("example.org/state.toml");
+    let text = fs::read_to_string(&state).unwrap().replacen("ed25519", "rsa", 1);
+    fs::write(&state, text).unwrap();
+    let (ring, problems) = KeyRing::load(&fixture.root());
+    assert!(problems.is_empty());
+    let error = ring.for_domain("example.org")[0].signing_key().unwrap_err().to_string();
+    assert!(error.contains("k.pem: ") && error.contains("state.toml says rsa"), "{error}");
+}
+
+#[test]
+fn private_keys_are_never_printed() {
+    let fixture = Fixture::new();
+    let mut said = fixture.run(&["keys", "generate", "example.org"]).1;
+    for args in [
+        &["keys", "activate", "example.org", "--force"][..],
+        &["keys", "list"],
+        &["dns", "records", "example.org"],
+    ] {
+        let (_, out, err) = fixture.run(args);
+        said = said + &out + &err;
+    }
+    let (ring, _) = KeyRing::load(&fixture.root());
+    let key = &ring.for_domain("example.org")[0];
+    let said = format!("{said} {ring:?} {key:?} {:?}", key.signing_key());
+    let pem = fs::read_to_string(fixture.path(&format!("example.org/{}.pem", key.selector())));
+    for line in pem.unwrap().lines() {
+        assert!(!said.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn many_at_once_lose_no_key() {
+    let fixture = Fixture::new();
+    let add = || {
+        let pem = generate_ed25519().unwrap();
+        fixture.store().add(&domain("example.org"), None, Algorithm::Ed25519, &pem, 1).unwrap();
+    };
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(add);
+        }
+    });
+    let (keys, problems) = fixture.store().keys(&domain("example.org")).unwrap();
+    assert_eq!((keys.len(), problems.len()), (20, 0));
+    assert!(keys.iter().all(|key| key.signing_key().is_ok()));
+}
+
+#[test]
+fn a_store_that_is_not_there_says_how_to_make_it() {
+    let fixture = Fixture::new();
+    let (domains, problems) = fixture.load();
+    assert_eq!((domains.len(), problems.len()), (0, 1));
+    assert!(problems[0].contains("mailseal keys generate"), "{problems:?}");
+    fs::write(fixture.root(), "").unwrap();
+    assert!(fixture.load().1[0].contains("is no directory"), "{:?}", fixture.load());
+}
+
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_store() {
+    if !rustix::process::geteuid().is_root() {
+        println!("1 case left out: only root can give files away");
+        return;
+    }
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.root()).unwrap();
+    chown(fixture.root(), Some(65_534), Some(65_534)).unwrap();
+    fixture.active("example.org");
+    for name in ["example.org", "example.org/k.pem", "example.org/state.toml"] {
+        assert_eq!(fs::metadata(fixture.path(name)).unwrap().uid(), 65_534, "{name}");
+    }
+}
+
+#[test]
+fn private_keys_in_a_checkout_never_reach_git() {
+    let ignored = fs::read_to_string("keys/.gitignore").unwrap();
+    let rules: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(rules, ["*", "!.gitignore", "!README.md"]);
+    let git = Command::new("git").args(["check-ignore", "-q", "keys/example.org/s1.pem"]).status();
+    // Where there is no git or no repository, the lines above are all that can be seen.
+    assert!(git.map_or(true, |status| matches!(status.code(), Some(0 | 128))));
+}

@@ -1,0 +1,270 @@
+//! The milter protocol on a live socket: what is negotiated, several messages a connection, aborts
+//! anywhere, and peers that break it. Whatever one connection does, the daemon serves the next.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mailseal::config::Config;
+use mailseal::runtime::Runtime;
+use support::dns::DnsServer;
+use support::live::Running;
+use support::milter::{ALL_ACTIONS, ALL_OPTIONS, Edit, Mail, Mta, apply};
+use support::zone::Zone;
+
+/// The options by which events get no reply.
+const NO_REPLY: u32 = 0xf_f080;
+
+struct Server {
+    daemon: Running,
+    _dns: DnsServer,
+}
+
+async fn server(change: impl FnOnce(&mut Runtime), observe: bool) -> Server {
+    let dns = DnsServer::start(Zone::parse("org SOA 300\nnet SOA 300\n")).await;
+    let empty = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.dns = dns.settings(Duration::from_secs(2));
+    config.identity.authserv_id = "mx.example.org".into();
+    config.sign.keys = empty.path().to_owned();
+    config.rules.dir = empty.path().to_owned();
+    let mut runtime = Runtime::build(config).unwrap();
+    change(&mut runtime);
+    Server { daemon: Running::start(runtime, observe).await, _dns: dns }
+}
+
+/// The daemon still does its work.
+fn serves(addr: SocketAddr) {
+    let outcome = Mta::connect(addr).unwrap().deliver(&Mail::default()).unwrap();
+    assert_eq!(outcome.disposition, "accept");
+    assert!(
+        matches!(&outcome.edits[..], [Edit::Insert(0, name, _)] if name == "Authentication-Results"),
+        "{:?}",
+        outcome.edits
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_are_spared_where_the_mta_agrees() {
+    let server = server(|_| (), false).await;
+    let mta = Mta::connect(server.daemon.addr).unwrap();
+    // connect helo mail rcpt header eoh body; no DATA and no unknown commands; leading space.
+    assert_eq!(mta.options, 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x80 | 0x4_0000 | 0x8_0000 | 0x200 | 0x100 | 0x10_0000);
+    for options in [0, ALL_OPTIONS & !NO_REPLY, NO_REPLY, 0x80 | 0x10_0000] {
+        let mut mta =
+            Mta::connect_offering(server.daemon.addr, 6, ALL_ACTIONS, options).unwrap();
+        assert_eq!(mta.options & !options, 0, "more than was offered");
+        assert_eq!(mta.deliver(&Mail::default()).unwrap().disposition, "accept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mta_of_protocol_2_is_served() {
+    let server = server(|_| (), false).await;
+    let mut mta = Mta::connect_offering(server.daemon.addr, 2, 0x3f, 0x7f).unwrap();
+    let outcome = mta.deliver(&Mail::default()).unwrap();
+    let [Edit::Insert(0, _, value)] = &outcome.edits[..] else { panic!("{outcome:?}") };
+    // Without LEADING_SPACE the MTA adds the space itself.
+    assert!(value.starts_with("mx.example.org;"), "{value}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mta_without_header_changes_is_refused() {
+    let server = server(|_| (), false).await;
+    for actions in [0x1, 0x10, 0x2e] {
+        assert!(Mta::connect_offering(server.daemon.addr, 6, actions, ALL_OPTIONS).is_err());
+    }
+    serves(server.daemon.addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_one_connection_do_not_mix() {
+    let server = server(|_| (), false).await;
+    let mut mta = Mta::connect(server.daemon.addr).unwrap();
+    mta.session(&Mail::default()).unwrap();
+    for from in ["one@example.net", "two@example.net", "", "four@example.net"] {
+        let value = format!(" {from}");
+        let mail = Mail {
+            from,
+            headers: vec![(b"From".to_vec(), value.into_bytes())],
+            ..Mail::default()
+        };
+        mta.transaction(&mail).unwrap();
+        let outcome = mta.end().unwrap();
+        let [Edit::Insert(0, _, value)] = &outcome.edits[..] else { panic!("{outcome:?}") };
+        let sender = if from.is_empty() { "postmaster@client.example.net" } else { from };
+        assert!(value.contains(&format!("smtp.mailfrom={sender}")), "{value}");
+        assert_eq!(value.matches("smtp.mailfrom").count(), 1, "{value}");
+        mta.send(b'A', b"").unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aborts_and_disconnects_at_any_stage() {
+    let server = server(|_| (), false).await;
+    let stages: [(u8, &[u8]); 6] = [
+        (b'M', b"<joe@example.net>\0"),
+        (b'R', b"<ann@example.org>\0"),
+        (b'L', b"From\0 joe@example.net\0"),
+        (b'N', b""),
+        (b'B', b"Hello\r\n"),
+        (b'B', b"more\r\n"),
+    ];
+    for end in 0..=stages.len() {
+        for aborts in [true, false] {
+            let mut mta = Mta::connect(server.daemon.addr).unwrap();
+            mta.session(&Mail::default()).unwrap();
+            for (kind, payload) in &stages[..end] {
+                mta.event(*kind, payload).unwrap();
+            }
+            if aborts {
+                mta.send(b'A', b"").unwrap();
+                mta.transaction(&Mail::default()).unwrap();
+                assert_eq!(mta.end().unwrap().disposition, "accept");
+            }
+        }
+    }
+    serves(server.daemon.addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_ends_its_own_connection_only() {
+    let server = server(|_| (), false).await;
+    let addr = server.daemon.addr;
+    let floods: [&[u8]; 7] = [
+        b"",
+        b"\0\0",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\xff\xff\xff\xffO",
+        b"\0\0\0\x01z",
+        b"\0\0\0\x05Oab",
+        b"\0\0\0\0\0\0\0\0\0\0\0\0",
+    ];
+    for octets in floods {
+        std::io::Write::write_all(&mut std::net::TcpStream::connect(addr).unwrap(), octets).unwrap();
+    }
+    for (kind, payload) in [
+        (b'C', &b"no end of name"[..]),
+        (b'C', b"name\0\x09\0\x19addr\0"),
+        (b'C', b"name\x004\0\x19not an address\0"),
+        (b'H', b"no end of name"),
+        (b'M', b"no end"),
+        (b'L', b"\0empty name\0"),
+        (b'L', b"one string\0"),
+        (b'D', b"X"),
+        (b'B', b"before any message"),
+        (b'E', b""),
+        (b'N', b""),
+        (b'R', b"<before@mail.example>\0"),
+        (b'A', b""),
+        (b'K', b""),
+        (b'O', b"\0\0\0\x01"),
+    ] {
+        let mut mta = Mta::connect(addr).unwrap();
+        mta.send(kind, payload).unwrap();
+        let _ = mta.send(b'Q', b"");
+    }
+    let mut mta = Mta::connect(addr).unwrap();
+    let _ = mta.send(b'B', &vec![b'x'; 1024 * 1024]);
+    assert!(mta.receive().is_err(), "a frame of 1 MiB ends the connection");
+    serves(addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_message_may_cost_is_bounded() {
+    let server = server(|_| (), false).await;
+    let deliver = |headers: Vec<(Vec<u8>, Vec<u8>)>, rcpts: usize| {
+        let rcpts = vec!["ann@example.org"; rcpts];
+        let mail = Mail { headers, rcpts, ..Mail::default() };
+        Mta::connect(server.daemon.addr).unwrap().deliver(&mail).unwrap().disposition
+    };
+    let from = (b"From".to_vec(), b" joe@example.net".to_vec());
+    let many = |count| vec![(b"X-Many".to_vec(), b" x".to_vec()); count];
+    let long = |len| vec![from.clone(), (b"X-Long".to_vec(), vec![b'x'; len])];
+    assert_eq!(deliver(long(1_000_000), 1), "accept");
+    assert_eq!(deliver(many(5_000), 1), "accept");
+    let refused = |limit: &str| format!("552 5.3.4 message is over {limit} (queue id QUEUEID)");
+    assert_eq!(deliver(many(20_000), 1), refused("limits.header_fields_max"));
+    assert_eq!(deliver([long(1_000_000), long(60_000)].concat(), 1), refused("limits.header_bytes_max"));
+    assert_eq!(deliver(vec![from.clone()], 1_001), refused("limits.recipients_max"));
+    serves(server.daemon.addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_defers_one_message() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let clock = move || {
+        assert_ne!(calls.fetch_add(1, Ordering::Relaxed), 1, "the clock of this test stands still");
+        1_793_491_200
+    };
+    let server = server(|runtime| runtime.clock = Arc::new(clock), false).await;
+    let mut mta = Mta::connect(server.daemon.addr).unwrap();
+    mta.session(&Mail::default()).unwrap();
+    let mut dispositions = Vec::new();
+    for _ in 0..3 {
+        mta.transaction(&Mail::default()).unwrap();
+        dispositions.push(mta.end().unwrap().disposition);
+    }
+    assert_eq!(dispositions, ["accept", "451 4.3.0 internal error, try again later", "accept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn observing_changes_nothing() {
+    let limit = |runtime: &mut Runtime| runtime.config.limits.recipients_max = 1;
+    let server = server(limit, true).await;
+    for rcpts in [vec!["ann@example.org"], vec!["ann@example.org"; 9]] {
+        let headers = vec![(b"X-Virus-Status".to_vec(), b" Clean".to_vec())];
+        let mail = Mail { rcpts, headers, ..Mail::default() };
+        let outcome = Mta::connect(server.daemon.addr).unwrap().deliver(&mail).unwrap();
+        assert_eq!((outcome.disposition.as_str(), outcome.edits.len()), ("accept", 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_not_served() {
+    let nobody = |runtime: &mut Runtime| runtime.config.milter.allow_peers = Vec::new();
+    let server = server(nobody, false).await;
+    assert!(Mta::connect(server.daemon.addr).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_fields_are_gone_whatever_their_number() {
+    let server = server(|_| (), false).await;
+    for count in 1..=50 {
+        let mut headers = Vec::new();
+        for number in 0..count {
+            let name = ["Authentication-Results", "authentication-results", "X-Virus-Status"];
+            let value = [" mx.example.org; spf=pass", " other.example; spf=pass"];
+            headers.push((
+                name[number % 3].as_bytes().to_vec(),
+                value[number % 2].as_bytes().to_vec(),
+            ));
+        }
+        let mut mail = Mail { headers, ..Mail::default() };
+        let outcome = Mta::connect(server.daemon.addr).unwrap().deliver(&mail).unwrap();
+        apply(&mut mail.headers, &outcome.edits);
+        let claims = |(name, value): &&(Vec<u8>, Vec<u8>)| {
+            name.eq_ignore_ascii_case(b"x-virus-status")
+                || value.starts_with(b" mx.example.org")
+        };
+        assert_eq!(mail.headers.iter().filter(claims).count(), 1, "{count}: {:?}", mail.headers);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_waits_for_open_messages() {
+    let server = server(|_| (), false).await;
+    let addr = server.daemon.addr;
+    let mut mta = Mta::connect(addr).unwrap();
+    mta.session(&Mail::default()).unwrap();
+    mta.transaction(&Mail::default()).unwrap();
+    let stopping = server.daemon.ask_to_stop();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!stopping.is_finished(), "left in the midst of a message");
+    assert_eq!(mta.end().unwrap().disposition, "accept");
+    stopping.await.unwrap().unwrap();
+    assert!(Mta::connect(addr).is_err());
+}
