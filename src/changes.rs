@@ -4,7 +4,6 @@ use crate::auth::results;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
-use crate::text;
 use crate::verdict::Change;
 
 /// RFC 8601
@@ -17,7 +16,7 @@ pub const TAG: &str = "X-Mailseal-Tag";
 pub const SIGNATURE: &str = "DKIM-Signature";
 
 /// What is written into a message that is delivered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// The value of our results field; `None` where nothing was verified.
     pub results: Option<&'a str>,
@@ -28,7 +27,7 @@ pub struct Wanted<'a> {
     /// The values of our signature fields.
     pub signatures: &'a [String],
     /// Why the MTA holds the message; `None` where it does not.
-    pub quarantine: Option<String>,
+    pub quarantine: Option<&'a str>,
 }
 
 /// The edits. Deletions come first, from the last field of a name to its first, so that none moves
@@ -38,7 +37,7 @@ pub fn changes(
     headers: &HeaderBlock,
     origin: Origin,
     ours: &[String],
-    wanted: Wanted<'_>,
+    wanted: &Wanted<'_>,
 ) -> Vec<Change> {
     let mut changes = match origin {
         // A relay of ours verified what we can't verify any more.
@@ -53,9 +52,8 @@ pub fn changes(
     changes.extend(wanted.scan.map(|scan| insert(VIRUS_STATUS, &scan.to_string())));
     changes.extend(wanted.signatures.iter().rev().map(|value| insert(SIGNATURE, value)));
     changes.extend(wanted.results.map(|value| insert(RESULTS, value)));
-    changes.extend(
-        wanted.quarantine.map(|reason| Change::Quarantine { reason: text::visible(&reason) }),
-    );
+    changes
+        .extend(wanted.quarantine.map(|reason| Change::Quarantine { reason: reason.to_owned() }));
     changes
 }
 
@@ -91,11 +89,12 @@ mod tests {
         let wanted =
             Wanted { results: None, scan: None, tags: &[], signatures: &[], quarantine: None };
         let ours = ["mx.example.org".to_owned()];
-        let delete = |name: &str, occurrence| Change::DeleteHeader { name: name.into(), occurrence };
+        let delete =
+            |name: &str, occurrence| Change::DeleteHeader { name: name.into(), occurrence };
         assert_eq!(
-            changes(&headers, Origin::Authenticated, &ours, wanted.clone()),
+            changes(&headers, Origin::Authenticated, &ours, &wanted),
             [delete(RESULTS, 3), delete(VIRUS_STATUS, 1), delete(RESULTS, 1)]
         );
-        assert_eq!(changes(&headers, Origin::Relay, &ours, wanted), []);
+        assert_eq!(changes(&headers, Origin::Relay, &ours, &wanted), []);
     }
 }

@@ -21,6 +21,7 @@ use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::{Draft, received};
 use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
+use crate::scan::Scanner;
 use crate::sign::Signers;
 use crate::verdict::{Disposition, Verdict};
 
@@ -170,16 +171,13 @@ impl Subject {
     /// Puts the client that a trusted relay names in the place of the relay.
     fn look_behind_relay(&mut self) {
         let relays = &self.runtime.config.identity.trusted_relays;
-        match received::client(&self.headers, relays) {
-            Some((client, helo)) => {
-                self.envelope.client = client;
-                self.envelope.helo = Some(helo);
-            }
-            None => {
-                // SPF of the relay's own address would fail, and say nothing.
-                self.envelope.client.addr = None;
-                self.reasons.push("SPF not checked: the relay names no client".to_owned());
-            }
+        if let Some((client, helo)) = received::client(&self.headers, relays) {
+            self.envelope.client = client;
+            self.envelope.helo = Some(helo);
+        } else {
+            // SPF of the relay's own address would fail, and say nothing.
+            self.envelope.client.addr = None;
+            self.reasons.push("SPF not checked: the relay names no client".to_owned());
         }
     }
 
@@ -189,7 +187,7 @@ impl Subject {
             return BodySink::new(hasher, 0, None);
         }
         let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
-        let mut scan = scanner.as_ref().map(|scanner| scanner.open());
+        let mut scan = scanner.as_ref().map(Scanner::open);
         if let Some(scan) = &mut scan {
             // clamd sees the whole raw message.
             scan.write(Bytes::copy_from_slice(self.headers.octets())).await;
@@ -201,8 +199,9 @@ impl Subject {
 
 /// Puts together what the stages say: rules, policy, changes.
 fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> Verdict {
-    let Subject { runtime, envelope, headers, origin, author, over_limit, now, mut reasons, .. } =
-        subject;
+    let Subject {
+        runtime, envelope, headers, origin, author, over_limit, now, mut reasons, ..
+    } = subject;
     let hits = match over_limit {
         Some(_) => Vec::new(),
         None => runtime.rules.evaluate(&headers, &body.kept),
@@ -228,9 +227,9 @@ fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> 
             scan: body.scan.as_ref(),
             tags: &decision.tags,
             signatures: &signatures,
-            quarantine: held.then(|| decision.reasons.join("; ")),
+            quarantine: decision.cause.as_deref().filter(|_| held),
         };
-        changes(&headers, origin, &runtime.authserv_ids, wanted)
+        changes(&headers, origin, &runtime.authserv_ids, &wanted)
     } else {
         Vec::new()
     };

@@ -6,7 +6,7 @@
 
 use crate::auth::Authentication;
 use crate::auth::dmarc::{self, Dmarc};
-use crate::auth::spf::Identity;
+use crate::auth::spf::{Identity, Spf};
 use crate::config::{self, Config, Exempt};
 use crate::message::address::Author;
 use crate::message::envelope::Envelope;
@@ -45,6 +45,8 @@ pub struct Decision {
     pub disposition: Disposition,
     /// The reply, where that is a refusal.
     pub reply: Option<Reply>,
+    /// What decided, in words; `None` where the message is accepted.
+    pub cause: Option<String>,
     /// The tags, in the order in which they were found, each once.
     pub tags: Vec<String>,
     /// Why, in sentences.
@@ -59,6 +61,8 @@ struct Finding {
     code: u16,
     enhanced: &'static str,
     cause: String,
+    /// What the client is told, where the cause is for the log alone.
+    told: Option<String>,
 }
 
 /// Decides what becomes of a message.
@@ -83,13 +87,14 @@ pub fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
         deciding = deciding.or(strictest.filter(decides));
     }
     let Some(deciding) = deciding else {
-        return Decision { disposition: Disposition::Accept, reply: None, tags, reasons };
+        let disposition = Disposition::Accept;
+        return Decision { disposition, reply: None, cause: None, tags, reasons };
     };
     let asked = Disposition::from(deciding.action);
     let (disposition, softened) = soften(asked, config, findings);
     reasons.extend(softened);
     let reply = reply(disposition, &deciding, findings.envelope.queue_id.as_deref());
-    Decision { disposition, reply, tags, reasons }
+    Decision { disposition, reply, cause: Some(deciding.cause), tags, reasons }
 }
 
 /// The action's name in a reason.
@@ -101,12 +106,15 @@ fn name(action: Action) -> &'static str {
     }
 }
 
-fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
+fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
+    if let Some(limit) = findings.over_limit {
+        // What was dropped for the limit is not judged.
+        return [over_limit(limit), Vec::new(), Vec::new(), Vec::new()];
+    }
     let author = findings.author;
     let exempt = config.policy.exempt.iter().any(|exempt| names(exempt, findings));
     let verified = !exempt && !findings.origin.is_ours();
     [
-        over_limit(findings.over_limit),
         findings.scan.map(|scan| scanned(&config.clamav, scan)).unwrap_or_default(),
         if verified { malformed_from(&config.policy, author) } else { Vec::new() },
         if verified { authentication(&config.policy, findings.auth) } else { Vec::new() },
@@ -114,46 +122,49 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     ]
 }
 
-fn over_limit(limit: Option<&'static str>) -> Vec<Finding> {
-    let finding = |limit| Finding {
+fn over_limit(limit: &str) -> Vec<Finding> {
+    vec![Finding {
         action: Action::Reject,
         tag: None,
         code: 552,
         enhanced: "5.3.4",
         cause: format!("message is over {limit}"),
-    };
-    limit.map(finding).into_iter().collect()
+        told: None,
+    }]
 }
 
 fn scanned(config: &config::Clamav, scan: &ScanResult) -> Vec<Finding> {
-    let finding = |action, tag: &str, code, enhanced, cause| {
-        vec![Finding { action, tag: Some(tag.to_owned()), code, enhanced, cause }]
+    let finding = |action, tag: &str, code, enhanced, cause, told| {
+        vec![Finding { action, tag: Some(tag.to_owned()), code, enhanced, cause, told }]
     };
     match scan {
         ScanResult::Clean => Vec::new(),
         ScanResult::Infected { name } => {
             let cause = format!("virus found: {}", text::visible(name));
-            finding(config.on_infected, "infected", 554, "5.7.1", cause)
+            finding(config.on_infected, "infected", 554, "5.7.1", cause, None)
         }
         ScanResult::Unscanned { cause: Unscanned::Failed, reason } => {
             let cause = format!("virus scan failed: {}", text::visible(reason));
-            finding(config.on_failure, "unscanned", 554, "5.3.0", cause)
+            let told = "virus scan failed".to_owned();
+            finding(config.on_failure, "unscanned", 554, "5.3.0", cause, Some(told))
         }
         ScanResult::Unscanned { cause: Unscanned::Oversize, reason } => {
             let cause = format!("too large to scan: {}", text::visible(reason));
-            finding(config.on_oversize, "unscanned", 552, "5.3.4", cause)
+            let told = "message is too large for the virus scan".to_owned();
+            finding(config.on_oversize, "unscanned", 552, "5.3.4", cause, Some(told))
         }
     }
 }
 
 fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {
-    let Author::Malformed(reason) = author else { return Vec::new() };
+    let Author::Malformed(malformed) = author else { return Vec::new() };
     vec![Finding {
         action: config.malformed_from,
         tag: Some("malformed-from".to_owned()),
         code: 550,
         enhanced: "5.6.0",
-        cause: format!("malformed From field: {}", reason),
+        cause: format!("malformed From field: {malformed}"),
+        told: None,
     }]
 }
 
@@ -162,8 +173,10 @@ fn authentication(config: &config::Policy, auth: &Authentication) -> Vec<Finding
     if let Some(dmarc) = &auth.dmarc {
         findings.extend(dmarc_failure(config.dmarc, dmarc));
     }
-    let mail_from = auth.spf.iter().rfind(|spf| spf.identity == Identity::MailFrom);
-    if let Some(spf) = mail_from.filter(|spf| spf.result == AuthResult::Fail) {
+    // Forwarding breaks SPF and not DKIM: where DMARC passes, the author domain vouches for it.
+    let vouched = auth.dmarc.as_ref().is_some_and(|dmarc| dmarc.result == AuthResult::Pass);
+    let failed = |spf: &&Spf| spf.identity == Identity::MailFrom && spf.result == AuthResult::Fail;
+    if let Some(spf) = auth.spf.iter().find(failed).filter(|_| !vouched) {
         findings.push(Finding {
             action: config.spf_fail,
             tag: Some("spf-fail".to_owned()),
@@ -171,6 +184,7 @@ fn authentication(config: &config::Policy, auth: &Authentication) -> Vec<Finding
             // RFC 7372 §3.2
             enhanced: "5.7.23",
             cause: format!("SPF of {} does not allow this client", text::visible(&spf.domain)),
+            told: None,
         });
     }
     if let Some(method) = temperror(auth) {
@@ -180,6 +194,7 @@ fn authentication(config: &config::Policy, auth: &Authentication) -> Vec<Finding
             code: 550,
             enhanced: "5.7.0",
             cause: format!("{method} could not be checked for DNS trouble"),
+            told: None,
         });
     }
     findings
@@ -202,6 +217,7 @@ fn dmarc_failure(strictest: Action, dmarc: &Dmarc) -> Option<Finding> {
             "DMARC of {} fails: neither SPF nor DKIM passes for an aligned domain",
             text::visible(dmarc.author_domain.as_deref().unwrap_or("the author domain"))
         ),
+        told: None,
     })
 }
 
@@ -218,16 +234,13 @@ fn temperror(auth: &Authentication) -> Option<&'static str> {
 }
 
 fn rule_hit(hit: &Hit) -> Finding {
-    let cause = match &hit.reply {
-        Some(reply) => format!("rule {}: {}", hit.rule, text::visible(reply)),
-        None => format!("rule {}", hit.rule),
-    };
     Finding {
         action: hit.action,
         tag: Some(hit.rule.clone()),
         code: 550,
         enhanced: "5.7.1",
-        cause,
+        cause: format!("rule {}", hit.rule),
+        told: hit.reply.clone(),
     }
 }
 
@@ -265,10 +278,11 @@ fn reply(disposition: Disposition, finding: &Finding, queue_id: Option<&str>) ->
         Disposition::Tempfail => (451, format!("4{}", &finding.enhanced[1..])),
         _ => return None,
     };
-    let mut text = text::visible(&finding.cause);
-    if let Some(id) = queue_id {
-        text.push_str(&format!(" (queue id {})", text::visible(id)));
-    }
+    let told = finding.told.as_ref().unwrap_or(&finding.cause);
+    let text = match queue_id {
+        Some(id) => format!("{told} (queue id {})", text::visible(id)),
+        None => told.clone(),
+    };
     // A percent sign is a directive to the MTA's formatting of replies.
     Some(Reply { code, enhanced, text: text.replace('%', "_") })
 }
@@ -278,9 +292,10 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
     let addr = envelope.client.addr;
     addr.is_some_and(|addr| exempt.networks.iter().any(|net| net.contains(&addr)))
         || exempt.domains.iter().any(|domain| author.domain() == Some(domain.as_str()))
-        || envelope.recipients.iter().any(|recipient| {
-            exempt.recipients.iter().any(|entry| is_or_is_at(recipient, entry))
-        })
+        || envelope
+            .recipients
+            .iter()
+            .any(|recipient| exempt.recipients.iter().any(|entry| is_or_is_at(recipient, entry)))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
 }

@@ -52,7 +52,16 @@ impl Runtime {
         let scanner = Scanner::new(&config.clamav);
         let mut authserv_ids = vec![config.identity.authserv_id.clone()];
         authserv_ids.extend(config.identity.authserv_ids_ours.iter().cloned());
-        Ok(Self { config, authserv_ids, keys, key_problems, rules, resolver, scanner, clock: Arc::new(system_clock) })
+        Ok(Self {
+            config,
+            authserv_ids,
+            keys,
+            key_problems,
+            rules,
+            resolver,
+            scanner,
+            clock: Arc::new(system_clock),
+        })
     }
 }
 

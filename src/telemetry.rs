@@ -5,13 +5,17 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, Telemetry};
+use crate::scan::ScanResult;
 use crate::text;
 use crate::verdict::Verdict;
 
 /// Sends the process's log lines to standard error, as the configuration says.
 pub fn init(config: &Telemetry) {
     // indymilter warns of nothing that an operator could mend, and hickory of every broken zone.
-    let filter = format!("{},indymilter=error,hickory_net=error,hickory_proto=error,hickory_resolver=error", config.level);
+    let filter = format!(
+        "{},indymilter=error,hickory_net=error,hickory_proto=error,hickory_resolver=error",
+        config.level
+    );
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(EnvFilter::new(filter))
@@ -37,7 +41,7 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         dkim = %list(auth.dkim.iter().map(|dkim| format!("{}({})", dkim.result, text::visible(&dkim.domain))).collect()),
         dmarc = auth.dmarc.as_ref().map_or("-", |dmarc| dmarc.result.as_str()),
         hits = %list(verdict.hits.iter().map(|hit| hit.rule.clone()).collect()),
-        scan = %verdict.scan.as_ref().map_or("-".to_owned(), ToString::to_string),
+        scan = %verdict.scan.as_ref().map_or("-".to_owned(), ScanResult::in_full),
         disposition = verdict.disposition.as_str(),
         reply = %verdict.reply.as_ref().map_or("-".to_owned(), ToString::to_string),
         observe,

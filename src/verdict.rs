@@ -165,7 +165,7 @@ impl fmt::Display for Verdict {
             writeln!(f, "hit {} {}", hit.rule, hit.matched)?;
         }
         if let Some(scan) = &self.scan {
-            writeln!(f, "scan {scan}")?;
+            writeln!(f, "scan {}", scan.in_full())?;
         }
         for change in &self.changes {
             writeln!(f, "change {change}")?;

@@ -30,11 +30,16 @@ impl fmt::Display for Authentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(iprev) = &self.iprev {
             let name = iprev.name.as_deref().unwrap_or("-");
-            line(f, &format!("iprev {} {}", iprev.result, iprev.addr), &[name], &iprev.reason)?;
+            line(
+                f,
+                &format!("iprev {} {}", iprev.result, iprev.addr),
+                &[name],
+                iprev.reason.as_deref(),
+            )?;
         }
         for spf in &self.spf {
             let head = format!("spf {} {}", spf.result, spf.identity.as_str());
-            line(f, &head, &[&spf.value], &spf.reason)?;
+            line(f, &head, &[&spf.value], spf.reason.as_deref())?;
         }
         for dkim in &self.dkim {
             let facts = [
@@ -42,11 +47,11 @@ impl fmt::Display for Authentication {
                 dkim.selector.as_deref().unwrap_or("-"),
                 dkim.algorithm.as_deref().unwrap_or("-"),
             ];
-            line(f, &format!("dkim {}", dkim.result), &facts, &dkim.reason)?;
+            line(f, &format!("dkim {}", dkim.result), &facts, dkim.reason.as_deref())?;
         }
         if let Some(dmarc) = &self.dmarc {
             let domain = dmarc.author_domain.as_deref().unwrap_or("-");
-            line(f, &format!("dmarc {}", dmarc.result), &[domain], &dmarc.reason)?;
+            line(f, &format!("dmarc {}", dmarc.result), &[domain], dmarc.reason.as_deref())?;
         }
         Ok(())
     }
@@ -56,7 +61,7 @@ fn line(
     f: &mut fmt::Formatter<'_>,
     head: &str,
     facts: &[&str],
-    reason: &Option<String>,
+    reason: Option<&str>,
 ) -> fmt::Result {
     write!(f, "{head}")?;
     for fact in facts {

@@ -101,6 +101,8 @@ fn dmarc(dmarc: &Dmarc) -> Vec<String> {
 }
 
 fn method(name: &str, result: AuthResult, reason: Option<&str>) -> Vec<String> {
+    // How something passed, or that nothing was there, needs no words in every message.
+    let reason = reason.filter(|_| !matches!(result, AuthResult::Pass | AuthResult::None));
     let reason = reason.map(|reason| format!("reason={}", pvalue::reason(reason)));
     std::iter::once(format!("{name}={result}")).chain(reason).collect()
 }

@@ -40,12 +40,3 @@ pub struct Verification {
     /// Whether the signature covers the whole body (no `l=`, or one that reaches the end).
     pub covers_body: bool,
 }
-
-/// How long a reason may be, in characters.
-const REASON_CHARS_MAX: usize = 200;
-
-/// What of a text may stand in a result header field's comment, quoted string or log line.
-fn escape(text: &str) -> String {
-    let safe = |c: char| matches!(c, ' '..='~') && !matches!(c, ';' | '"' | '(' | ')' | '\\');
-    text.chars().take(REASON_CHARS_MAX).map(|c| if safe(c) { c } else { '?' }).collect()
-}

@@ -11,6 +11,7 @@ use super::signature::{Algorithm, Claims, Signature};
 use super::{Verification, name};
 use crate::message::header::HeaderBlock;
 use crate::result::AuthResult;
+use crate::text;
 
 /// How many signatures of a message are verified, from the top; the rest are counted
 /// (RFC 6376 §6.1: "A Verifier MAY limit the number of signatures it tries").
@@ -245,6 +246,6 @@ impl Verification {
     }
 
     fn with(self, result: AuthResult, reason: Option<String>) -> Self {
-        Self { result, reason: reason.map(|reason| super::escape(&reason)), ..self }
+        Self { result, reason: reason.map(text::visible), ..self }
     }
 }

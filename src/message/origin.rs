@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::envelope::{Client, Envelope};
 use crate::config::Identity;
+use crate::text;
 
 /// Where a message comes from: the first of these that holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -80,13 +81,13 @@ pub fn decide(envelope: &Envelope, identity: &Identity) -> Decided {
         return decided(Origin::Relay, format!("client {addr} is in identity.trusted_relays"));
     }
     if let Some(user) = &envelope.auth_user {
-        let user = user.escape_debug();
+        let user = text::visible(user);
         return decided(Origin::Authenticated, format!("client authenticated as {user}"));
     }
     if let Some(daemon) = &envelope.daemon_name
         && identity.originating_daemons.iter().any(|name| name == daemon)
     {
-        let reason = format!("daemon {daemon} is in identity.originating_daemons");
+        let reason = format!("daemon {} is in identity.originating_daemons", text::visible(daemon));
         return decided(Origin::Submission, reason);
     }
     if is_in(client, &identity.trusted_networks) {

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn no_client_is_better_than_a_wrong_one() {
-        for value in ["", " by relay with local", " from h by r (x [192.0.2.1])", " from h (n [x]) by r"]
+        for value in
+            ["", " by relay with local", " from h by r (x [192.0.2.1])", " from h (n [x]) by r"]
         {
             assert_eq!(parsed(value), None, "{value}");
         }

@@ -67,7 +67,8 @@ async fn edit_one(
 
 fn refuse(cx: &mut EomContext<Session>, reply: Option<&Reply>, status: Status) -> Status {
     if let Some(Reply { code, enhanced, text }) = reply
-        && let Err(error) = cx.reply.set_error_reply(&code.to_string(), Some(enhanced), [text.as_str()])
+        && let Err(error) =
+            cx.reply.set_error_reply(&code.to_string(), Some(enhanced), [text.as_str()])
     {
         tracing::error!(%error, %text, "the reply can't be sent, the MTA's own is");
     }

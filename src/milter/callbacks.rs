@@ -6,9 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use indymilter::{
-    Actions, Callbacks, Context, EomContext, Macros, NegotiateContext, ProtoOpts, Status,
-};
+use indymilter::{Callbacks, Context, EomContext, Macros, ProtoOpts, Status};
 
 use super::Service;
 use super::session::{Session, answer_failure};
@@ -18,7 +16,10 @@ pub(super) fn callbacks(service: &Arc<Service>) -> Callbacks<Session> {
     let service = service.clone();
     Callbacks::new()
         .on_negotiate(move |cx, actions, opts| {
-            Box::pin(negotiate(cx, service.clone(), actions, opts))
+            cx.data = Session::negotiate(cx, service.clone(), actions, opts);
+            // Any status but Continue ends the connection.
+            let status = if cx.data.is_some() { Status::Continue } else { Status::Reject };
+            Box::pin(std::future::ready(status))
         })
         .on_connect(|cx, name, socket| {
             Box::pin(guarded(cx, ProtoOpts::NOREPLY_CONNECT, async move |session, macros| {
@@ -74,20 +75,6 @@ pub(super) fn callbacks(service: &Arc<Service>) -> Callbacks<Session> {
 
 fn first(args: &[CString]) -> &[u8] {
     args.first().map_or(b"", |arg| arg.as_bytes())
-}
-
-async fn negotiate(
-    cx: &mut NegotiateContext<Session>,
-    service: Arc<Service>,
-    actions: Actions,
-    opts: ProtoOpts,
-) -> Status {
-    let Some(session) = Session::negotiate(cx, service, actions, opts) else {
-        // Any status but Continue ends the connection.
-        return Status::Reject;
-    };
-    cx.data = Some(session);
-    Status::Continue
 }
 
 /// Runs one event of a session and answers it: not at all where that was agreed (`noreply`), with a

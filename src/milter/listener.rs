@@ -38,9 +38,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// Another process serves the Unix socket.
-    #[error(
-        "milter.listen: {0}: another process serves this socket; stop it or name another path"
-    )]
+    #[error("milter.listen: {0}: another process serves this socket; stop it or name another path")]
     InUse(Endpoint),
     /// A file that is no socket stands in the way.
     #[error("milter.listen: {0}: a file that is no socket stands there; move it away")]
@@ -66,7 +64,7 @@ enum Socket {
 
 /// All sockets of the daemon.
 pub struct Sockets {
-    sockets: Vec<Socket>,
+    listening: Vec<Socket>,
     allow_peers: Vec<IpNet>,
     next: usize,
     pause: Option<Pin<Box<Sleep>>>,
@@ -77,10 +75,10 @@ pub struct Sockets {
 impl Sockets {
     /// Opens the configured sockets.
     pub async fn bind(config: &Milter) -> Result<Self, BindError> {
-        let mut sockets = Vec::new();
+        let mut listening = Vec::new();
         for endpoint in &config.listen {
             let failed = |source| BindError::Bind { endpoint: endpoint.clone(), source };
-            sockets.push(match endpoint {
+            listening.push(match endpoint {
                 Endpoint::Inet(addr) => {
                     let listener = TcpListener::bind(addr).await.map_err(failed)?;
                     // With port 0 the system chose one.
@@ -93,7 +91,7 @@ impl Sockets {
             });
         }
         let allow_peers = config.allow_peers.clone();
-        Ok(Self { sockets, allow_peers, next: 0, pause: None, stopped: None, stopping: false })
+        Ok(Self { listening, allow_peers, next: 0, pause: None, stopped: None, stopping: false })
     }
 
     /// Where the sockets listen, with the port that the system chose where 0 was asked for.
@@ -102,7 +100,7 @@ impl Sockets {
             Socket::Tcp(_, addr) => Endpoint::Inet(*addr),
             Socket::Unix(_, path) => Endpoint::Unix(path.clone()),
         };
-        self.sockets.iter().map(endpoint).collect()
+        self.listening.iter().map(endpoint).collect()
     }
 
     pub(super) fn stop_accepting_on(&mut self, mut stopped: watch::Receiver<bool>) {
@@ -113,10 +111,10 @@ impl Sockets {
     }
 
     fn poll_sockets(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
-        for _ in 0..self.sockets.len() {
+        for _ in 0..self.listening.len() {
             // Each socket has its turn, so that a busy one can't starve the others.
-            let socket = &self.sockets[self.next];
-            self.next = (self.next + 1) % self.sockets.len();
+            let socket = &self.listening[self.next];
+            self.next = (self.next + 1) % self.listening.len();
             let accepted = match socket {
                 Socket::Tcp(listener, _) => listener
                     .poll_accept(cx)
@@ -179,7 +177,7 @@ impl indymilter::Listener for Sockets {
 
 impl Drop for Sockets {
     fn drop(&mut self) {
-        for socket in &self.sockets {
+        for socket in &self.listening {
             if let Socket::Unix(_, path) = socket {
                 // A socket that is left behind is replaced at the next start.
                 let _ = fs::remove_file(path);
@@ -188,11 +186,7 @@ impl Drop for Sockets {
     }
 }
 
-fn bind_unix(
-    endpoint: &Endpoint,
-    path: &Path,
-    config: &Milter,
-) -> Result<UnixListener, BindError> {
+fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixListener, BindError> {
     let failed = |source| BindError::Bind { endpoint: endpoint.clone(), source };
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use indymilter::{
-    Actions, ContextActions, EomActions, EomContext, MacroStage, Macros, NegotiateContext, ProtoOpts,
-    SetErrorReply, SmtpReply, SocketInfo, Status,
+    Actions, ContextActions, EomActions, EomContext, MacroStage, Macros, NegotiateContext,
+    ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status,
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -234,10 +234,7 @@ pub(super) fn answer_failure(reply: &mut SmtpReply) -> Status {
 }
 
 /// Awaits the verdict, telling the MTA meanwhile that work goes on.
-async fn with_progress(
-    actions: &EomActions,
-    verdict: impl Future<Output = Verdict>,
-) -> Verdict {
+async fn with_progress(actions: &EomActions, verdict: impl Future<Output = Verdict>) -> Verdict {
     let mut verdict = std::pin::pin!(verdict);
     let mut ticks = tokio::time::interval(PROGRESS);
     ticks.tick().await;
@@ -277,5 +274,7 @@ fn text(octets: &[u8]) -> String {
 /// A reverse or forward path without its angle brackets.
 fn path(octets: &[u8]) -> String {
     let path = text(octets.trim_ascii());
-    path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).map_or(path.clone(), str::to_owned)
+    path.strip_prefix('<')
+        .and_then(|path| path.strip_suffix('>'))
+        .map_or(path.clone(), str::to_owned)
 }

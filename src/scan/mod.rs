@@ -40,20 +40,31 @@ pub enum ScanResult {
     },
 }
 
-/// As `X-Virus-Status` says it.
+/// As `X-Virus-Status` says it: which clamd failed, and how, is not for strangers.
 impl fmt::Display for ScanResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Parentheses and what else could end the comment are not left to clamd.
-        let comment = |text: &str| text::visible(text).replace(['(', ')', '\\', '"', ';'], "_");
         match self {
             Self::Clean => f.write_str("Clean"),
-            Self::Infected { name } => write!(f, "Infected ({})", comment(name)),
-            Self::Unscanned { reason, .. } => write!(f, "Unscanned ({})", comment(reason)),
+            Self::Infected { name } => write!(f, "Infected ({})", text::visible(name)),
+            Self::Unscanned { cause: Unscanned::Failed, .. } => {
+                f.write_str("Unscanned (scan failed)")
+            }
+            Self::Unscanned { cause: Unscanned::Oversize, .. } => {
+                f.write_str("Unscanned (too large)")
+            }
         }
     }
 }
 
 impl ScanResult {
+    /// The result with all that is known, for logs and operators.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Unscanned { reason, .. } => format!("Unscanned ({})", text::visible(reason)),
+            known => known.to_string(),
+        }
+    }
+
     fn failed(reason: impl Into<String>) -> Self {
         Self::Unscanned { cause: Unscanned::Failed, reason: reason.into() }
     }
@@ -80,6 +91,6 @@ mod tests {
     #[test]
     fn virus_names_stay_inside_the_comment() {
         let scan = ScanResult::Infected { name: "x)\r\nSubject: y".into() };
-        assert_eq!(scan.to_string(), "Infected (x__r_nSubject: y)");
+        assert_eq!(scan.to_string(), "Infected (x???Subject: y)");
     }
 }

@@ -1,6 +1,7 @@
 //! What clamd answers to INSTREAM (clamd(8), "COMMANDS"), taken as hostile input.
 
 use super::ScanResult;
+use crate::text::visible_start;
 
 /// The longest answer that is read; clamd's own are one line.
 pub(super) const REPLY_BYTES_MAX: usize = 4096;
@@ -21,7 +22,7 @@ pub fn parse_reply(reply: &[u8]) -> ScanResult {
         Some(b"OK") => return ScanResult::Clean,
         Some(found) => {
             if let Some(name) = found.strip_suffix(b" FOUND").filter(|name| !name.is_empty()) {
-                return ScanResult::Infected { name: harmless(name, NAME_BYTES_MAX) };
+                return ScanResult::Infected { name: visible_start(name, NAME_BYTES_MAX) };
             }
         }
         None if line.starts_with(b"INSTREAM size limit exceeded") => {
@@ -29,26 +30,15 @@ pub fn parse_reply(reply: &[u8]) -> ScanResult {
         }
         None => {}
     }
-    ScanResult::failed(format!("answered {}", harmless(line, EXCERPT_BYTES_MAX)))
+    ScanResult::failed(format!("answered {}", visible_start(line, EXCERPT_BYTES_MAX)))
 }
 
 fn cut_short(reply: &[u8]) -> ScanResult {
     if reply.is_empty() {
         return ScanResult::failed("closed the connection without an answer");
     }
-    let excerpt = harmless(reply, EXCERPT_BYTES_MAX);
+    let excerpt = visible_start(reply, EXCERPT_BYTES_MAX);
     ScanResult::failed(format!("closed the connection amid its answer {excerpt}"))
-}
-
-/// The octets as text that can stand in a header field's comment, a reply and a log line.
-fn harmless(octets: &[u8], bytes_max: usize) -> String {
-    let shown = octets.iter().take(bytes_max).map(|&octet| match octet {
-        b';' | b'"' | b'(' | b')' | b'\\' => '?',
-        b' '..=b'~' => char::from(octet),
-        _ => '?',
-    });
-    let cut = if octets.len() > bytes_max { "..." } else { "" };
-    shown.chain(cut.chars()).collect()
 }
 
 #[cfg(test)]
@@ -123,7 +113,7 @@ mod tests {
         }
 
         #[test]
-        fn what_clamd_said_comes_out_harmless(octets: Vec<u8>, found: bool) {
+        fn what_clamd_said_comes_out_visible_start(octets: Vec<u8>, found: bool) {
             let tail: &[u8] = if found { b" FOUND\0" } else { b"\0" };
             let text = match parse_reply(&[b"stream: ", octets.as_slice(), tail].concat()) {
                 ScanResult::Clean => String::new(),

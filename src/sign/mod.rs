@@ -106,9 +106,8 @@ impl Signer {
     /// Whether one of the earlier signatures holds: mail that comes through us twice, as from a
     /// content filter, is signed once.
     fn has_signed(&self, hashes: &BodyHashes) -> bool {
-        let passes = |earlier: &Earlier| {
-            earlier.check.clone().finish(hashes).result == AuthResult::Pass
-        };
+        let passes =
+            |earlier: &Earlier| earlier.check.clone().finish(hashes).result == AuthResult::Pass;
         self.earlier.iter().any(passes)
     }
 

@@ -80,6 +80,8 @@ impl Default for Settings {
 /// What a case runs in; it ends with this value.
 pub struct World {
     pub runtime: Runtime,
+    /// Where the case's clamd is.
+    pub clamd: Option<String>,
     _dns: DnsServer,
     _keys: TempDir,
 }
@@ -140,14 +142,15 @@ impl Case {
         let mut config = Loaded::parse(&text, &path, &self.dir).unwrap().config;
         config.dns = dns.settings(Duration::from_secs(2));
         config.identity.authserv_id = "mx.example.org".into();
-        config.sign.keys = keys.path().to_owned();
+        config.sign.keys = keys.path().into();
         if let Ok(reply) = fs::read(self.dir.join("clamd.txt")) {
             config.clamav.servers = vec![clamd(reply)];
         }
         let mut runtime = Runtime::build(config).unwrap();
         let now = self.settings.now;
         runtime.clock = Arc::new(move || now);
-        World { runtime, _dns: dns, _keys: keys }
+        let clamd = runtime.config.clamav.servers.first().map(ToString::to_string);
+        World { runtime, clamd, _dns: dns, _keys: keys }
     }
 
     /// Compares with `expected.txt`, or writes it where `UPDATE_EXPECT=1`.

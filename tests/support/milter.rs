@@ -88,9 +88,10 @@ impl Mta {
         options: u32,
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let mut mta = Self { stream, options: 0 };
-        let offer: Vec<u8> = [version, actions, options].iter().flat_map(|n| n.to_be_bytes()).collect();
+        let offer: Vec<u8> =
+            [version, actions, options].iter().flat_map(|n| n.to_be_bytes()).collect();
         mta.send(b'O', &offer)?;
         let (kind, agreed) = mta.receive()?;
         assert_eq!(kind, b'O');
