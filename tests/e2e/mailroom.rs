@@ -229,7 +229,8 @@ _dmarc.{THEIRS} TXT \"v=DMARC1; p=reject\"
     )
 }
 
-/// A listener for each daemon, one where clients authenticate, and one for the recorder.
+/// A listener for each daemon, one where clients authenticate, one that speaks an old milter protocol, and
+/// one for the recorder.
 fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink) -> Postfix {
     let dir = dir.join("postfix");
     fs::create_dir(&dir).unwrap();
@@ -242,6 +243,7 @@ fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink
         daemons.iter().map(|(name, daemon)| service(name, daemon.addr, &[])).collect();
     let tag = &daemons[0].1;
     services.push(service("submission", tag.addr, submission));
+    services.push(service("old", tag.addr, &["milter_protocol=2"]));
     services.push(service("recorder", recorder.addr, &[]));
     let non_smtpd = format!("unix:{}", tag.socket.display());
     Postfix::start(&dir, &services, &non_smtpd, sink.addr)
