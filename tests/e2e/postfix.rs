@@ -1,7 +1,7 @@
 //! With Postfix as the MTA.
 
 use crate::Test;
-use crate::mailroom::{Mailroom, OURS, THEIR_CLIENT, THEIR_HOST, THEIRS};
+use crate::mailroom::{Mailroom, OBSERVER, OURS, THEIR_CLIENT, THEIR_HOST, THEIRS};
 use crate::messages::{infected, infected_in_base64, message, text, their_message};
 use crate::signatures::{assert_signed_by_us, header_names};
 use crate::support::postfix::{BOUNCING_DOMAIN, PASSWORD, USER};
@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
         "postfix::mail_of_an_authenticated_client_is_signed",
         mail_of_an_authenticated_client_is_signed,
     ),
+    ("postfix::mail_to_an_originating_daemon_is_signed", mail_to_an_originating_daemon_is_signed),
     ("postfix::mail_by_sendmail_is_signed", mail_by_sendmail_is_signed),
     ("postfix::mail_of_a_stranger_is_not_signed", mail_of_a_stranger_is_not_signed),
     ("postfix::a_virus_is_refused", a_virus_is_refused),
@@ -30,6 +31,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("postfix::one_session_has_many_messages", one_session_has_many_messages),
     ("postfix::a_bounce_is_delivered", a_bounce_is_delivered),
     ("postfix::protocol_2_is_spoken_too", protocol_2_is_spoken_too),
+    ("postfix::an_observer_changes_nothing", an_observer_changes_nothing),
 ];
 
 const SPOOFER: &str = "203.0.113.66";
@@ -98,6 +100,13 @@ fn mail_of_an_authenticated_client_is_signed(mailroom: &Mailroom) {
     let delivery = mailroom.sink.delivery(to);
     assert_signed_by_us(mailroom, &delivery);
     assert_eq!(delivery.values("Authentication-Results"), [""; 0]);
+}
+
+fn mail_to_an_originating_daemon_is_signed(mailroom: &Mailroom) {
+    let to = &format!("originating@{OURS}");
+    let message = message(&format!("joe@{OURS}"), "", "Hello.\r\n");
+    send_as_stranger(mailroom, "originating", to, &message).expect(250);
+    assert_signed_by_us(mailroom, &mailroom.sink.delivery(to));
 }
 
 fn mail_by_sendmail_is_signed(mailroom: &Mailroom) {
@@ -271,4 +280,15 @@ fn protocol_2_is_spoken_too(mailroom: &Mailroom) {
     assert!(delivery.header().starts_with("Authentication-Results: mx.example.org;"));
     let results = &delivery.values("Authentication-Results")[0];
     assert!(results.contains("dkim=pass") && results.contains("dmarc=pass"), "{results}");
+}
+
+fn an_observer_changes_nothing(mailroom: &Mailroom) {
+    let to = &format!("observed@{OURS}");
+    let message = infected(&format!("ceo@{THEIRS}"));
+    send_as_stranger(mailroom, OBSERVER, to, &message).expect(250);
+    let delivery = mailroom.sink.delivery(to);
+    assert_eq!(header_names(&delivery)[0], "Received", "{}", delivery.header());
+    assert!(delivery.octets.ends_with(&message), "{}", delivery.header());
+    let log = mailroom.daemon(OBSERVER).log();
+    assert!(log.contains("reject") && log.contains("Eicar-Test-Signature"), "{log}");
 }

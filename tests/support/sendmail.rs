@@ -91,7 +91,7 @@ fn in_name_spaces(dir: &Path, cf: &str) -> Command {
     let mut command = Command::new("unshare");
     let script = "hostname mx.example.org
         mount --bind \"$1/hosts\" /etc/hosts
-        mount --bind \"$1/resolv.conf\" /etc/resolv.conf
+        [ ! -e /etc/resolv.conf ] || mount --bind \"$1/resolv.conf\" /etc/resolv.conf
         mount --bind \"$1/sasl\" /usr/lib/sasl2
         shift
         exec \"$@\"";
