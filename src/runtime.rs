@@ -47,7 +47,7 @@ impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = KeyRing::load(&config.sign.keys);
-        let rules = RuleSet::load(&config.rules.dir)?;
+        let rules = RuleSet::load_if_present(&config.rules.dir)?;
         let resolver = Resolver::new(&config.dns)?;
         let scanner = Scanner::new(&config.clamav);
         let mut authserv_ids = vec![config.identity.authserv_id.clone()];

@@ -37,13 +37,14 @@ impl Daemon {
     }
 }
 
-/// Resolves when the process is asked to end (SIGTERM, SIGINT).
-pub async fn asked_to_end() -> io::Result<()> {
+/// Takes over SIGTERM and SIGINT; the future resolves when one of them comes.
+pub fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -343,11 +343,11 @@ fn shown(text: &str) -> String {
 
 fn shown_reason(text: &str) -> String {
     let mut reason = String::new();
-    for c in shown(text).chars().take(160) {
+    for c in shown(text).chars().take(200) {
         let plain = "\"\\;()".find(c).and_then(|at| "'/,[]".chars().nth(at));
         reason.push(plain.unwrap_or(c));
     }
-    if text.chars().count() > 160 {
+    if text.chars().count() > 200 {
         write!(reason, "...").unwrap();
     }
     reason

@@ -13,6 +13,7 @@ use std::fmt;
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
 use mailseal::keys::StoreError;
+use mailseal::rules::RuleErrors;
 use tokio::runtime;
 
 use crate::cli::{Cli, Command, ConfigArg};
@@ -45,7 +46,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Check(args) => block_on(runtime::Builder::new_current_thread(), check::run(args)),
         Command::Keys(command) => keys::run(&command),
         Command::Dns(command) => dns::run(&command),
-        Command::Rules(command) => rules::run(&command),
+        Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
     }
 }
@@ -55,6 +56,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     let is_users = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<UsageError>()
             || cause.is::<ConfigErrors>()
+            || cause.is::<RuleErrors>()
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
     };
     if error.chain().any(is_users) { 2 } else { 3 }

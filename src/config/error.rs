@@ -100,19 +100,19 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Turns octet offsets of a text into lines and columns.
-pub(super) struct Places<'a> {
+pub(crate) struct Places<'a> {
     text: &'a str,
     line_starts: Vec<usize>,
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         Self { text, line_starts: std::iter::once(0).chain(after_newlines).collect() }
     }
 
     /// The line of an offset, from 1.
-    pub(super) fn line(&self, offset: usize) -> usize {
+    pub(crate) fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset).max(1)
     }
 
@@ -124,7 +124,7 @@ impl<'a> Places<'a> {
     }
 
     /// A complaint with its place.
-    pub(super) fn fault(&self, offset: usize, complaint: Complaint) -> Fault {
+    pub(crate) fn fault(&self, offset: usize, complaint: Complaint) -> Fault {
         Fault { line: self.line(offset), column: self.column(offset), complaint }
     }
 }

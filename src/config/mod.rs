@@ -15,8 +15,8 @@ mod parse;
 mod resolve;
 pub mod sample;
 mod section;
-mod source;
-mod value;
+pub(crate) mod source;
+pub(crate) mod value;
 mod warnings;
 mod words;
 

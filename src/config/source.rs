@@ -21,7 +21,7 @@ use super::warnings::warnings;
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The text of a file.
-pub(super) fn read(path: &Path) -> Result<String, ConfigErrors> {
+pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
     let unreadable = |reason: String| ConfigErrors::Unreadable { path: path.to_owned(), reason };
     let bytes = read_bytes(path).map_err(|error| unreadable(cannot_read(&error)))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
@@ -63,13 +63,24 @@ fn cannot_read(error: &io::Error) -> String {
 /// The configuration in a text; relative directories are joined to `base`.
 pub(super) fn parse(text: &str, path: &Path, base: &Path) -> Result<Loaded, ConfigErrors> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let syntax: Vec<Located> = errors.iter().map(|error| located(error, text)).collect();
     let (config, Gathered { faults, shown }) = resolve(root.get_ref(), base);
+    faulty(path, text, &errors, faults)?;
+    let warnings = warnings(&config);
+    Ok(Loaded { config, warnings, shown })
+}
+
+/// All that is wrong with a file: what the parser said and what was found in the values.
+pub(crate) fn faulty(
+    path: &Path,
+    text: &str,
+    syntax: &[toml::de::Error],
+    values: Vec<Located>,
+) -> Result<(), ConfigErrors> {
     let places = Places::new(text);
-    let faults = sorted(syntax, faults, &places);
+    let syntax = syntax.iter().map(|error| located(error, text)).collect();
+    let faults = sorted(syntax, values, &places);
     if faults.is_empty() {
-        let warnings = warnings(&config);
-        return Ok(Loaded { config, warnings, shown });
+        return Ok(());
     }
     // Finding a column costs the length of its line, so only what is shown gets one.
     let more = faults.len().saturating_sub(FAULTS_SHOWN_MAX);

@@ -9,26 +9,26 @@ use super::error::{Complaint, quoted};
 use super::nearest::nearest;
 
 /// A value with its place in the text, in octets.
-pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+pub(crate) type Value<'a> = Spanned<DeValue<'a>>;
 
 /// A complaint and the octet offset of what it is about.
 #[derive(Debug)]
-pub(super) struct Located {
-    pub(super) at: usize,
-    pub(super) complaint: Complaint,
+pub(crate) struct Located {
+    pub(crate) at: usize,
+    pub(crate) complaint: Complaint,
 }
 
 /// What a reader makes of a value.
-pub(super) type Read<T> = Result<T, Vec<Located>>;
+pub(crate) type Read<T> = Result<T, Vec<Located>>;
 
 /// The values that a word of a config file stands for.
-pub(super) type Words<T> = [(&'static str, T)];
+pub(crate) type Words<T> = [(&'static str, T)];
 
 fn located<T>(value: &Value<'_>, result: Result<T, Complaint>) -> Read<T> {
     result.map_err(|complaint| vec![Located { at: value.span().start, complaint }])
 }
 
-fn wrong_type<T>(value: &Value<'_>, wanted: &str) -> Read<T> {
+pub(crate) fn wrong_type<T>(value: &Value<'_>, wanted: &str) -> Read<T> {
     let found = match value.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
@@ -48,7 +48,7 @@ fn wrong_type<T>(value: &Value<'_>, wanted: &str) -> Read<T> {
 }
 
 /// A string that `parse` takes.
-pub(super) fn text<T>(
+pub(crate) fn text<T>(
     parse: impl Fn(&str) -> Result<T, Complaint>,
 ) -> impl Fn(&Value<'_>) -> Read<T> {
     move |value| match value.get_ref() {
@@ -58,7 +58,7 @@ pub(super) fn text<T>(
 }
 
 /// An array whose every entry `read` takes; the faults of all entries come together.
-pub(super) fn list<T>(read: impl Fn(&Value<'_>) -> Read<T>) -> impl Fn(&Value<'_>) -> Read<Vec<T>> {
+pub(crate) fn list<T>(read: impl Fn(&Value<'_>) -> Read<T>) -> impl Fn(&Value<'_>) -> Read<Vec<T>> {
     move |value| {
         let DeValue::Array(entries) = value.get_ref() else {
             return wrong_type(value, "an array");
@@ -71,7 +71,7 @@ pub(super) fn list<T>(read: impl Fn(&Value<'_>) -> Read<T>) -> impl Fn(&Value<'_
 }
 
 /// A list with at least one entry.
-pub(super) fn some<T>(
+pub(crate) fn some<T>(
     read: impl Fn(&Value<'_>) -> Read<Vec<T>>,
 ) -> impl Fn(&Value<'_>) -> Read<Vec<T>> {
     move |value| {
@@ -113,7 +113,7 @@ pub(super) fn flag(value: &Value<'_>) -> Read<bool> {
 }
 
 /// One of some words.
-pub(super) fn word<T: Copy>(words: &Words<T>) -> impl Fn(&Value<'_>) -> Read<T> {
+pub(crate) fn word<T: Copy>(words: &Words<T>) -> impl Fn(&Value<'_>) -> Read<T> {
     text(move |given| {
         let found = words.iter().find(|(word, _)| *word == given);
         found.map(|(_, meaning)| *meaning).ok_or_else(|| unknown_word(given, words))

@@ -65,11 +65,11 @@ impl Walk {
     /// The organizational domain (RFC 9989 §4.10.2). The error says why DNS could not tell.
     pub fn organizational_domain(&self) -> Result<&str, &str> {
         let mut found = self.start();
-        for (index, (name, answer)) in self.steps.iter().enumerate() {
+        for (name, answer) in &self.steps {
             match answer {
                 Answer::Unknown(why) => return Err(why),
-                // Rule 2: a public suffix at the start of the walk is its own.
-                Answer::Record(record) if record.psd == Psd::Yes && index > 0 => {
+                // Rule 2. A public suffix where the walk starts is its own.
+                Answer::Record(record) if record.psd == Psd::Yes => {
                     found = one_label_below(name, self.start());
                 }
                 // Rules 1 and 3: `psd=n` ends the walk, else the fewest labels count.
@@ -92,7 +92,7 @@ fn names(domain: &str) -> Vec<&str> {
     std::iter::once(domain).chain(parents[first..].iter().copied()).collect()
 }
 
-/// The name under `parent` on the way to `name`, which stands below it.
+/// The name under `parent` on the way to `name`, which stands below it or is it.
 fn one_label_below<'a>(parent: &str, name: &'a str) -> &'a str {
     let above = name.len().saturating_sub(parent.len() + 1);
     name[..above].rfind('.').map_or(name, |dot| &name[dot + 1..])
@@ -148,5 +148,6 @@ mod tests {
     fn the_label_below() {
         assert_eq!(one_label_below("com", "a.mail.example.com"), "example.com");
         assert_eq!(one_label_below("co.uk", "example.co.uk"), "example.co.uk");
+        assert_eq!(one_label_below("co.uk", "co.uk"), "co.uk");
     }
 }

@@ -6,7 +6,7 @@ use crate::message::{cfws, domain};
 /// The longest value that is written. A line holds 998 octets (RFC 5322 §2.1.1).
 const VALUE_OCTETS_MAX: usize = 900;
 /// The longest reason; a longer one is cut.
-const REASON_OCTETS_MAX: usize = 160;
+const REASON_OCTETS_MAX: usize = 200;
 
 /// A `pvalue`: a token, an address or a domain name as it is, all else as a quoted string.
 /// `None` where no line can hold it.
@@ -131,6 +131,6 @@ mod tests {
     #[test]
     fn reasons_need_no_escape() {
         assert_eq!(reason("a \"b\"; (c\\d)\r\n\0"), "\"a 'b', [c/d]???\"");
-        assert_eq!(reason(&"a".repeat(161)), format!("\"{}...\"", "a".repeat(160)));
+        assert_eq!(reason(&"a".repeat(201)), format!("\"{}...\"", "a".repeat(200)));
     }
 }
