@@ -1,4 +1,5 @@
 //! Ed25519 signatures (RFC 8463), on its own example.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "support/message.rs"]
 mod message;

@@ -10,6 +10,8 @@ use crate::message::header::{Field, HeaderBlock};
 
 /// Where lines are folded, in octets: MTAs leave lines of 78 and fewer as they are.
 const LINE_OCTETS_MAX: usize = 76;
+/// How much of `b=` the line it begins on should hold.
+const B_ROOM_OCTETS: usize = 24;
 const FIELD_NAME: &str = "DKIM-Signature";
 
 /// What a signature is to say, and with which key.
@@ -84,16 +86,17 @@ impl SigningRequest<'_> {
     }
 
     fn check_names(&self) -> Result<(), SignError> {
-        let domain = name::domain(self.domain.as_bytes());
-        if domain.as_deref() != Some(self.domain) {
+        let same = |read: Option<String>, given: &str| {
+            read.is_some_and(|read| read.eq_ignore_ascii_case(given))
+        };
+        if !same(name::domain(self.domain.as_bytes()), self.domain) {
             return Err(SignError::Value("d"));
         }
-        let selector = name::selector(self.selector.as_bytes());
         let named = name::key_name(self.selector, self.domain).is_some();
-        if selector.as_deref() != Some(self.selector) || !named {
+        if !named || !same(name::selector(self.selector.as_bytes()), self.selector) {
             return Err(SignError::Value("s"));
         }
-        let auid = self.auid.is_none_or(|auid| is_auid(auid, self.domain));
+        let auid = self.auid.is_none_or(|auid| is_auid(auid, &self.domain.to_ascii_lowercase()));
         auid.then_some(()).ok_or(SignError::Value("i"))?;
         let fields = self.fields.iter().chain(self.oversigned);
         let named = fields.into_iter().all(|name| is_field_name(name));
@@ -140,6 +143,7 @@ impl SigningRequest<'_> {
         }
         value.list("h=", signed);
         value.word(&format!("bh={};", base64::encode(self.body_hash)));
+        value.room(B_ROOM_OCTETS);
         value.word("b=");
         value
     }
@@ -154,6 +158,13 @@ struct Folded {
 impl Folded {
     fn new(start: &str) -> Self {
         Self { text: start.to_owned(), column: FIELD_NAME.len() + 2 + start.len() }
+    }
+
+    /// Starts a new line where this one has no room for so many octets.
+    fn room(&mut self, octets: usize) {
+        if self.column + octets > LINE_OCTETS_MAX {
+            self.column = LINE_OCTETS_MAX;
+        }
     }
 
     /// Adds a word after white space.

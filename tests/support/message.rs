@@ -90,11 +90,11 @@ impl Message {
             Check::Pending(pending) => Some(pending.body_want()),
             Check::Done(_) => None,
         });
-        let mut hasher = BodyHasher::new(wants);
+        let mut body = BodyHasher::new(wants);
         for chunk in self.body.chunks(1000) {
-            hasher.update(chunk);
+            body.update(chunk);
         }
-        let hashes = hasher.finish();
+        let hashes = body.finish();
         let finish = |check| match check {
             Check::Done(verification) => verification,
             Check::Pending(pending) => {
@@ -186,11 +186,11 @@ fn tag_list(message: &Message, tags: &str) -> String {
         |name: &str| tags.split(';').any(|tag| tag.trim_start().starts_with(&format!("{name}=")));
     let mut value = String::new();
     for (name, default) in defaults.into_iter().filter(|(name, _)| !given(name)) {
-        value.push_str(&format!(" {name}={default};"));
+        value = value + " " + name + "=" + default + ";";
     }
     let dropped = |tag: &str| tag.ends_with('=') && tag.matches('=').count() == 1;
     for tag in tags.split(';').filter(|tag| !tag.is_empty() && !dropped(tag)) {
-        value.push_str(&format!("{tag};"));
+        value = value + tag + ";";
     }
     value + " b="
 }
