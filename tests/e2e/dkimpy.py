@@ -1,7 +1,7 @@
 """Signs and verifies with dkimpy. Usage, with the message on standard input:
 
     dkimpy.py sign SELECTOR DOMAIN KEY.pem     prints the signed message
-    dkimpy.py verify RECORDS                   prints a line for each signature: its domain, and pass or fail
+    dkimpy.py verify RECORDS                   prints a line for each signature: its domain, and pass or why not
 
 RECORDS has a line for each key record: its name, a space, its text.
 """
@@ -30,11 +30,10 @@ def verify(message, records_path):
     for index, value in enumerate(signatures):
         domain = dkim.util.parse_tag_value(value)[b"d"].decode()
         try:
-            is_valid = dkim.DKIM(message).verify(idx=index, dnsfunc=txt)
+            result = "pass" if dkim.DKIM(message).verify(idx=index, dnsfunc=txt) else "fail: the signature does not match"
         except dkim.DKIMException as why:
-            print(f"{why}", file=sys.stderr)
-            is_valid = False
-        print(domain, "pass" if is_valid else "fail")
+            result = f"fail: {why}"
+        print(domain, result)
 
 
 message = sys.stdin.buffer.read()

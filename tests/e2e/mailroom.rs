@@ -63,7 +63,11 @@ const CONFIGS: &[(&str, &str, Whose, &str)] = &[
     ("large", "tag", Whose::Shared, "accept"),
     ("marked", "tag", Whose::Mortal, "accept"),
     ("unscanned", "tag", Whose::Mortal, "tempfail"),
+    (OBSERVER, "reject", Whose::Shared, "accept"),
 ];
+
+/// The one that runs with `--observe`.
+pub(crate) const OBSERVER: &str = "observer";
 
 /// The two clamds.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -96,7 +100,8 @@ impl Mailroom {
             (Clamd::start(STREAM_BYTES_MAX), Clamd::start(STREAM_BYTES_MAX));
         let daemons = CONFIGS.iter().map(|&(name, dmarc, whose, on_failure)| {
             let clamd = if whose == Whose::Shared { &clamd } else { &mortal_clamd };
-            (name, Daemon::start(dir, name, &config(&dns, dmarc, clamd, on_failure)))
+            let args: &[&str] = if name == OBSERVER { &["--observe"] } else { &[] };
+            (name, Daemon::start(dir, name, args, &config(&dns, dmarc, clamd, on_failure)))
         });
         let daemons: Daemons = daemons.collect();
         let (sink, recorder) = (Sink::start(), Recorder::start());
@@ -229,7 +234,8 @@ _dmarc.{THEIRS} TXT \"v=DMARC1; p=reject\"
     )
 }
 
-/// A listener for each daemon, one where clients authenticate, and one for the recorder.
+/// A listener for each daemon, one where clients authenticate, one that says it is for submission, one that
+/// speaks an old milter protocol, and one for the recorder.
 fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink) -> Postfix {
     let dir = dir.join("postfix");
     fs::create_dir(&dir).unwrap();
@@ -242,6 +248,8 @@ fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink
         daemons.iter().map(|(name, daemon)| service(name, daemon.addr, &[])).collect();
     let tag = &daemons[0].1;
     services.push(service("submission", tag.addr, submission));
+    services.push(service("originating", tag.addr, &["milter_macro_daemon_name=ORIGINATING"]));
+    services.push(service("old", tag.addr, &["milter_protocol=2"]));
     services.push(service("recorder", recorder.addr, &[]));
     let non_smtpd = format!("unix:{}", tag.socket.display());
     Postfix::start(&dir, &services, &non_smtpd, sink.addr)

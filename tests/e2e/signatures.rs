@@ -21,8 +21,8 @@ pub(crate) fn assert_signed_by_us(mailroom: &Mailroom, delivery: &Delivery) {
     let mut altered = delivery.octets.clone();
     altered.extend_from_slice(b"More.\r\n");
     let verified = dkimpy_verify(&altered, &mailroom.our_records);
-    let fail = format!("{OURS} fail");
-    assert_eq!(verified, [fail.clone(), fail]);
+    let failed = |line: &&String| line.starts_with(&format!("{OURS} fail: "));
+    assert_eq!(verified.iter().filter(failed).count(), 2, "{verified:?}");
     assert!(!opendkim_verify(&altered, &mailroom.our_records).contains("dkim=pass"));
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn dkimpy_sign(message: &[u8], selector: &str, domain: &str, key: &Pa
     dkimpy(&["sign", selector, domain, key], message)
 }
 
-/// What dkimpy says of each signature: its domain, and `pass` or `fail`.
+/// What dkimpy says of each signature: its domain, and `pass` or `fail: ` and why.
 pub(crate) fn dkimpy_verify(message: &[u8], records: &Records) -> Vec<String> {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("records");

@@ -20,9 +20,9 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it with the sections of `config`, to which `[milter]` is added; its files are named
-    /// after it in `dir`.
-    pub fn start(dir: &Path, name: &str, config: &str) -> Self {
+    /// Starts it with these arguments and the sections of `config`, to which `[milter]` is added; its
+    /// files are named after it in `dir`.
+    pub fn start(dir: &Path, name: &str, args: &[&str], config: &str) -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let socket = dir.join(format!("{name}.sock"));
         let milter = format!(
@@ -32,7 +32,7 @@ impl Daemon {
         let path = dir.join(format!("{name}.toml"));
         fs::write(&path, milter + config).unwrap();
         let mut serve = Command::new(MAILSEAL);
-        serve.args(["serve", "--config"]).arg(path);
+        serve.arg("serve").args(args).arg("--config").arg(path);
         let mut process = Process::start(&mut serve, &dir.join(format!("{name}.log")));
         process.wait_for("mailseal", || TcpStream::connect(addr).ok());
         Self { process, addr, socket }

@@ -2,6 +2,7 @@
 //! port of its own. It sees a host name and an `/etc/hosts` of ours, in name spaces of its own, since it
 //! waits a minute for a machine that has no full name.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -90,7 +91,7 @@ fn in_name_spaces(dir: &Path, cf: &str) -> Command {
     let mut command = Command::new("unshare");
     let script = "hostname mx.example.org
         mount --bind \"$1/hosts\" /etc/hosts
-        mount --bind \"$1/resolv.conf\" /etc/resolv.conf
+        [ ! -e /etc/resolv.conf ] || mount --bind \"$1/resolv.conf\" /etc/resolv.conf
         mount --bind \"$1/sasl\" /usr/lib/sasl2
         shift
         exec \"$@\"";
@@ -131,14 +132,11 @@ FEATURE(`nocanonify')dnl
 }
 
 fn sendmail_mc(dir: &Path, filters: &[Filter], addr: SocketAddr, sink: SocketAddr) -> String {
-    let filters: String = filters
-        .iter()
-        .map(|Filter { name, socket }| {
-            format!(
-                "INPUT_MAIL_FILTER(`{name}', `S={socket}, F=T, T=C:30s;S:30s;R:30s;E:60s')dnl\n"
-            )
-        })
-        .collect();
+    let mut lines = String::new();
+    for Filter { name, socket } in filters {
+        let times = "C:30s;S:30s;R:30s;E:60s";
+        writeln!(lines, "INPUT_MAIL_FILTER(`{name}', `S={socket}, F=T, T={times}')dnl").unwrap();
+    }
     format!(
         "{}define(`confPID_FILE', `{dir}/sendmail.pid')dnl
 define(`QUEUE_DIR', `{dir}/queue')dnl
@@ -153,7 +151,7 @@ FEATURE(`no_default_msa')dnl
 define(`SMART_HOST', `relay:[127.0.0.1]')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {}')dnl
 DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr={}, Port={}')dnl
-{filters}MAILER(`local')dnl
+{lines}MAILER(`local')dnl
 MAILER(`smtp')dnl
 ",
         common_mc(dir),
