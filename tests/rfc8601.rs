@@ -354,6 +354,8 @@ fn shown_reason(text: &str) -> String {
 }
 
 fn expected(method: &str, result: AuthResult, reason: Option<&str>) -> Finding {
+    // How something passed is not written.
+    let reason = reason.filter(|_| !matches!(result, AuthResult::Pass | AuthResult::None));
     Finding {
         method: method.to_owned(),
         result: result.to_string(),
