@@ -163,7 +163,7 @@ impl Subject {
             Check::Pending(pending) => Some(pending.body_want()),
             Check::Done(_) => None,
         }));
-        lookups.start_dkim(&self.runtime, &self.headers, signatures.checks);
+        lookups.start_dkim(&self.runtime, &self.headers, signatures);
         lookups.start_dmarc(&self.runtime, &self.author);
         (lookups, hasher)
     }

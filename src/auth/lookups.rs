@@ -18,7 +18,7 @@ use super::iprev::{self, Iprev};
 use super::spf::{self, Identity, Spf};
 use crate::dkim::Verification;
 use crate::dkim::digest::BodyHashes;
-use crate::dkim::verify::{Check, HeaderCheck, KeyLookup};
+use crate::dkim::verify::{Check, HeaderCheck, KeyLookup, Signatures};
 use crate::dns::{Dns, LookupError};
 use crate::message::address::Author;
 use crate::message::envelope::{Client, Envelope};
@@ -32,6 +32,7 @@ pub struct Lookups {
     iprev: Option<Shared<BoxFuture<'static, Iprev>>>,
     spf: Vec<Task<Spf>>,
     dkim: Vec<Dkim>,
+    dkim_left_out: usize,
     discovery: Option<Task<Discovery>>,
 }
 
@@ -71,10 +72,11 @@ impl Lookups {
         &mut self,
         runtime: &Runtime,
         headers: &Arc<HeaderBlock>,
-        checks: Vec<Check>,
+        signatures: Signatures,
     ) {
         let rsa_bits_min = runtime.config.verify.min_rsa_bits;
-        for check in checks {
+        self.dkim_left_out = signatures.left_out;
+        for check in signatures.checks {
             self.dkim.push(match check {
                 Check::Done(verification) => Dkim::Done(verification),
                 Check::Pending(pending) => {
@@ -135,7 +137,8 @@ impl Lookups {
             None => Discovery::none(),
         };
         let dmarc = dmarc::evaluate(dns, author, &discovery, &spf, &dkim).await;
-        Authentication { iprev, spf, dkim, dmarc: Some(dmarc) }
+        let dkim_left_out = self.dkim_left_out;
+        Authentication { iprev, spf, dkim, dkim_left_out, dmarc: Some(dmarc) }
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Authentication {
     pub spf: Vec<spf::Spf>,
     /// One entry a signature, in the order of the fields.
     pub dkim: Vec<crate::dkim::Verification>,
+    /// How many more signatures there are: beyond the limit nothing is verified.
+    pub dkim_left_out: usize,
     /// The author domain's policy and whether the message aligns with it.
     pub dmarc: Option<dmarc::Dmarc>,
 }

@@ -19,15 +19,14 @@ use crate::result::AuthResult;
 
 pub use forged::claims_authserv_id;
 
-/// More signatures than this are counted, not shown.
-const SIGNATURES_MAX: usize = 32;
-
 /// The value of the field, without the leading space; folds are CRLF and a tab.
 pub fn render(authserv_id: &str, auth: &Authentication) -> String {
     let mut results: Vec<Vec<String>> = Vec::new();
     results.extend(auth.iprev.as_ref().map(iprev));
     results.extend(auth.spf.iter().map(spf));
-    results.extend(dkim(&auth.dkim));
+    // A message has few of them: what is above `verify::SIGNATURES_MAX` is only counted.
+    results.extend(auth.dkim.iter().map(dkim));
+    results.extend(dkim_left_out(auth.dkim_left_out));
     results.extend(auth.dmarc.as_ref().map(dmarc));
     // RFC 8601 §2.7.1: verified, and no signature there.
     if auth.dkim.is_empty() && !results.is_empty() {
@@ -60,28 +59,14 @@ fn spf(spf: &Spf) -> Vec<String> {
     result
 }
 
-fn dkim(signatures: &[Verification]) -> Vec<Vec<String>> {
-    let mut shown = vec![signatures.len() <= SIGNATURES_MAX; signatures.len()];
-    // A heap of broken signatures must not hide the one that passed.
-    let passed = |index: &usize| signatures[*index].result == AuthResult::Pass;
-    if signatures.len() > SIGNATURES_MAX {
-        let (first, second): (Vec<usize>, Vec<usize>) = (0..signatures.len()).partition(passed);
-        for index in first.into_iter().chain(second).take(SIGNATURES_MAX) {
-            shown[index] = true;
-        }
-    }
-    let pairs = signatures.iter().zip(shown);
-    let mut results: Vec<_> =
-        pairs.filter(|(_, shown)| *shown).map(|(signature, _)| dkim_one(signature)).collect();
-    if let Some(more @ 1..) = signatures.len().checked_sub(SIGNATURES_MAX) {
-        let reason = format!("{more} more signatures are not shown");
-        results.push(method("dkim", AuthResult::Neutral, Some(&reason)));
-    }
-    results
+/// RFC 8601 §2.7.1 has `neutral` for signatures that "were not otherwise able to be processed".
+fn dkim_left_out(count: usize) -> Option<Vec<String>> {
+    let reason = format!("{count} more signatures were not verified");
+    (count > 0).then(|| method("dkim", AuthResult::Neutral, Some(&reason)))
 }
 
 /// RFC 8601 §2.7.1, RFC 6008 (`header.b`).
-fn dkim_one(signature: &Verification) -> Vec<String> {
+fn dkim(signature: &Verification) -> Vec<String> {
     let mut result = method("dkim", signature.result, signature.reason.as_deref());
     property(&mut result, "header.d", Some(&signature.domain));
     property(&mut result, "header.i", signature.auid.as_deref());
