@@ -1,18 +1,17 @@
 //! What is done about a message, given all that was found: pure, first match wins.
 //!
-//! The order: a message over a limit; the scan; a malformed From; DMARC and SPF, unless an
-//! exemption names the message; the rules. The strictest action of one step wins inside it. Tags of
+//! The order: a message over a limit; the scan; a malformed From; the authentication methods,
+//! unless an exemption names the message; the rules. The strictest action of one step wins inside it. Tags of
 //! all steps are added: they say what was found, whatever is done about it.
 
+mod authentication;
+
 use crate::auth::Authentication;
-use crate::auth::dmarc::{self, Dmarc};
-use crate::auth::spf::{Identity, Spf};
 use crate::config::{self, Config, Exempt};
 use crate::message::address::Author;
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
-use crate::result::AuthResult;
 use crate::scan::{ScanResult, Unscanned};
 use crate::text;
 use crate::verdict::{Action, Disposition, Hit, Reply};
@@ -117,7 +116,7 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
     [
         findings.scan.map(|scan| scanned(&config.clamav, scan)).unwrap_or_default(),
         if verified { malformed_from(&config.policy, author) } else { Vec::new() },
-        if verified { authentication(&config.policy, findings.auth) } else { Vec::new() },
+        if verified { authentication::findings(config, findings.auth) } else { Vec::new() },
         findings.hits.iter().map(rule_hit).collect(),
     ]
 }
@@ -166,71 +165,6 @@ fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {
         cause: format!("malformed From field: {malformed}"),
         told: None,
     }]
-}
-
-fn authentication(config: &config::Policy, auth: &Authentication) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if let Some(dmarc) = &auth.dmarc {
-        findings.extend(dmarc_failure(config.dmarc, dmarc));
-    }
-    // Forwarding breaks SPF and not DKIM: where DMARC passes, the author domain vouches for it.
-    let vouched = auth.dmarc.as_ref().is_some_and(|dmarc| dmarc.result == AuthResult::Pass);
-    let failed = |spf: &&Spf| spf.identity == Identity::MailFrom && spf.result == AuthResult::Fail;
-    if let Some(spf) = auth.spf.iter().find(failed).filter(|_| !vouched) {
-        findings.push(Finding {
-            action: config.spf_fail,
-            tag: Some("spf-fail".to_owned()),
-            code: 550,
-            // RFC 7372 §3.2
-            enhanced: "5.7.23",
-            cause: format!("SPF of {} does not allow this client", text::visible(&spf.domain)),
-            told: None,
-        });
-    }
-    if let Some(method) = temperror(auth) {
-        findings.push(Finding {
-            action: config.temperror,
-            tag: None,
-            code: 550,
-            enhanced: "5.7.0",
-            cause: format!("{method} could not be checked for DNS trouble"),
-            told: None,
-        });
-    }
-    findings
-}
-
-/// What the author domain's policy asks for, no stricter than the operator lets it be.
-fn dmarc_failure(strictest: Action, dmarc: &Dmarc) -> Option<Finding> {
-    let asked = match dmarc.applied_policy()? {
-        dmarc::Policy::None => return None,
-        dmarc::Policy::Quarantine => Action::Quarantine,
-        dmarc::Policy::Reject => Action::Reject,
-    };
-    (dmarc.result == AuthResult::Fail).then(|| Finding {
-        action: asked.min(strictest),
-        tag: Some("dmarc-fail".to_owned()),
-        code: 550,
-        // RFC 7372 §3.3: multiple authentication checks failed.
-        enhanced: "5.7.26",
-        cause: format!(
-            "DMARC of {} fails: neither SPF nor DKIM passes for an aligned domain",
-            text::visible(dmarc.author_domain.as_deref().unwrap_or("the author domain"))
-        ),
-        told: None,
-    })
-}
-
-/// The method whose result DNS trouble left open, where that matters to the outcome: DMARC's own,
-/// or SPF's where there is no DMARC policy.
-fn temperror(auth: &Authentication) -> Option<&'static str> {
-    let dmarc = auth.dmarc.as_ref().map(|dmarc| dmarc.result);
-    let spf = auth.spf.iter().any(|spf| spf.result == AuthResult::Temperror);
-    match dmarc {
-        Some(AuthResult::Temperror) => Some("DMARC"),
-        Some(AuthResult::None) | None if spf => Some("SPF"),
-        _ => None,
-    }
 }
 
 fn rule_hit(hit: &Hit) -> Finding {

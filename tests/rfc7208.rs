@@ -162,6 +162,32 @@ async fn what_a_result_says() {
     );
 }
 
+/// A pass that every client has is said to be one, wherever it comes from.
+#[tokio::test]
+async fn passes_for_any_client() {
+    for record in
+        ["v=spf1 +all", "v=spf1 ip4:0.0.0.0/0 -all", "v=spf1 a/0 -all", "v=spf1 mx/0 -all"]
+    {
+        let zone = format!(
+            "example.org TXT \"{record}\"\nexample.org A 203.0.113.9\n\
+             example.org MX 1 example.org\nout.example TXT \"v=spf1 include:example.org -all\"\n\
+             to.example TXT \"v=spf1 redirect=example.org\"\n"
+        );
+        for domain in ["example.org", "out.example", "to.example"] {
+            let (spf, _server) = mail_from(&zone, domain).await;
+            assert_eq!((spf.result, spf.any_client), (AuthResult::Pass, true), "{record} {domain}");
+            let reason = spf.reason.unwrap();
+            assert!(reason.ends_with(", as any client would"), "{reason}");
+        }
+    }
+    let narrow = "example.org TXT \"v=spf1 include:not.example ip4:192.0.2.0/24 ?all\"\n\
+                  not.example TXT \"v=spf1 -all\"\n";
+    let (spf, _server) = mail_from(narrow, "example.org").await;
+    assert_eq!((spf.result, spf.any_client), (AuthResult::Pass, false));
+    assert_eq!(spf.mechanism.as_deref(), Some("ip4:192.0.2.0/24"));
+    assert!(result_of("v=spf1 -all").await.any_client);
+}
+
 #[tokio::test]
 async fn only_a_fail_is_explained() {
     for (qualifier, count) in [("-", 1), ("~", 0), ("?", 0), ("", 0)] {

@@ -190,6 +190,8 @@ fn everything() -> Authentication {
                     "alice@example.org".to_owned()
                 },
                 reason: None,
+                mechanism: None,
+                any_client: false,
                 explanation: None,
             })
             .into(),
@@ -377,7 +379,8 @@ proptest! {
         let auth = Authentication {
             spf: spf.map(|(identity, value)| Spf {
                 result: spf_result, identity, domain: "d.example".to_owned(),
-                value: value.clone(), reason: spf_reason.clone(), explanation: None,
+                value: value.clone(), reason: spf_reason.clone(),
+                mechanism: None, any_client: false, explanation: None,
             }).into(),
             dkim: signatures.clone(),
             ..Authentication::default()

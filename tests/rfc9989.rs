@@ -63,7 +63,16 @@ impl Bench {
 
 fn spf(result: AuthResult, identity: Identity, domain: &str) -> Spf {
     let (domain, value) = (domain.to_owned(), format!("a@{domain}"));
-    Spf { result, identity, domain, value, reason: None, explanation: None }
+    Spf {
+        result,
+        identity,
+        domain,
+        value,
+        reason: None,
+        mechanism: None,
+        any_client: false,
+        explanation: None,
+    }
 }
 
 fn mailed(result: AuthResult, domain: &str) -> Spf {

@@ -186,6 +186,19 @@ const VERIFY: &[Field] = &[
         "1024",
         "Signatures by smaller RSA keys do not pass, from 1024 (RFC 8301) to 4096.",
     ),
+    key(
+        "require_dkim",
+        "[]",
+        "Author domains that sign all their mail, as you know from them: their mail, and that of\n\
+         domains below them, needs a passing DKIM signature of that domain or of one below it.\n\
+         policy.require_dkim says what becomes of the rest.",
+    ),
+    key(
+        "received_spf",
+        "false",
+        "Whether SPF's results are also written as Received-SPF fields (RFC 7208), one for HELO\n\
+         and one for MAIL FROM. Arriving fields of that name are removed in any case.",
+    ),
 ];
 
 const POLICY: &[Field] = &[
@@ -198,6 +211,24 @@ const POLICY: &[Field] = &[
          loses mail of mailing lists. Quarantine is the MTA's hold queue: somebody must look.",
     ),
     key("spf_fail", r#""tag""#, "On SPF fail: \"off\", \"tag\", \"quarantine\" or \"reject\"."),
+    key(
+        "spf_any",
+        r#""off""#,
+        "On an SPF pass that any client in the world would have, as \"+all\" gives it, where no\n\
+         DKIM signature vouches for the author domain: \"off\", \"tag\", \"quarantine\" or \"reject\".",
+    ),
+    key(
+        "require_dkim",
+        r#""tag""#,
+        "On mail of verify.require_dkim without the signature that it needs: \"off\", \"tag\",\n\
+         \"quarantine\" or \"reject\".",
+    ),
+    key(
+        "iprev_fail",
+        r#""off""#,
+        "On a client whose address has no name, or none that leads back to it: \"off\", \"tag\",\n\
+         \"quarantine\" or \"reject\".",
+    ),
     key(
         "malformed_from",
         r#""tag""#,

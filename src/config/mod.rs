@@ -182,6 +182,10 @@ pub struct Verify {
     pub enabled: bool,
     /// RSA keys below this are `policy`, not `pass` (RFC 8301 §3.2).
     pub min_rsa_bits: u32,
+    /// Author domains whose mail, and that of domains below them, must be signed by them.
+    pub require_dkim: Vec<String>,
+    /// Whether `Received-SPF` fields are written.
+    pub received_spf: bool,
 }
 
 /// `[policy]`: what is done about authentication results.
@@ -191,6 +195,12 @@ pub struct Policy {
     pub dmarc: Action,
     /// Of an SPF fail.
     pub spf_fail: Action,
+    /// Of an SPF pass that any client has.
+    pub spf_any: Action,
+    /// Of mail that lacks the signature that `verify.require_dkim` asks for.
+    pub require_dkim: Action,
+    /// Of a client whose address has no name that leads back to it.
+    pub iprev_fail: Action,
     /// Of a From field with no, several or unreadable author domains.
     pub malformed_from: Action,
     /// Of results that DNS trouble made impossible: `Off` (accept) or `Tempfail`.

@@ -103,6 +103,8 @@ fn verify(mut section: Section<'_, '_>) -> Verify {
     Verify {
         enabled: section.take("enabled", flag),
         min_rsa_bits: section.take("min_rsa_bits", integer(1_024..=4_096)) as u32,
+        require_dkim: section.take("require_dkim", list(text(parse::domain))),
+        received_spf: section.take("received_spf", flag),
     }
 }
 
@@ -111,6 +113,9 @@ fn policy(root: &DeTable<'_>, gathered: &mut Gathered) -> Policy {
     Policy {
         dmarc: section.take("dmarc", word(words::TREATMENTS)),
         spf_fail: section.take("spf_fail", word(words::TREATMENTS)),
+        spf_any: section.take("spf_any", word(words::TREATMENTS)),
+        require_dkim: section.take("require_dkim", word(words::TREATMENTS)),
+        iprev_fail: section.take("iprev_fail", word(words::TREATMENTS)),
         malformed_from: section.take("malformed_from", word(words::TREATMENTS)),
         temperror: section.take("temperror", word(words::TEMPERRORS)),
         reject_local: section.take("reject_local", flag),

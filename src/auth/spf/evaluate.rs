@@ -37,6 +37,8 @@ pub(super) struct Matched {
     pub(super) by: String,
     /// The domain of the record in which it stands, after `redirect`.
     pub(super) domain: String,
+    /// Whether it matches any client.
+    pub(super) any_client: bool,
     /// That record's `exp=`.
     pub(super) explanation: Option<DomainSpec>,
 }
@@ -59,6 +61,8 @@ pub(super) struct Evaluation<'a> {
     sender: &'a Sender,
     receiver: &'a str,
     budget: Budget,
+    /// Whether the directive that matched last matches any client.
+    any_client: bool,
     /// Looked up once, where a term wants it.
     reverse: Option<Arc<Reverse>>,
 }
@@ -73,7 +77,8 @@ impl<'a> Evaluation<'a> {
     ) -> Self {
         // RFC 7208 §5: an IPv4-mapped IPv6 address is the IPv4 address.
         let client = client.to_canonical();
-        Self { dns, client, helo, sender, receiver, budget: Budget::default(), reverse: None }
+        let budget = Budget::default();
+        Self { dns, client, helo, sender, receiver, budget, any_client: false, reverse: None }
     }
 
     /// RFC 7208 §4, for one domain and those that its record redirects to.
@@ -89,7 +94,13 @@ impl<'a> Evaluation<'a> {
             };
             for directive in &record.directives {
                 if self.is_match(&directive.mechanism, &domain).await? {
-                    return Ok(Outcome::Matched(matched(directive, domain, &record)));
+                    // An `include` is as wide as what matched in the included record.
+                    self.any_client = match &directive.mechanism {
+                        Mechanism::Include(_) => self.any_client,
+                        mechanism => matches_any(mechanism, self.client),
+                    };
+                    let matched = matched(directive, domain, &record, self.any_client);
+                    return Ok(Outcome::Matched(matched));
                 }
             }
             let Some(redirect) = &record.redirect else { return Ok(Outcome::Default) };
@@ -254,7 +265,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-fn matched(directive: &Directive, domain: String, record: &Record) -> Matched {
+fn matched(directive: &Directive, domain: String, record: &Record, any_client: bool) -> Matched {
     Matched {
         result: match directive.qualifier.unwrap_or_default() {
             Qualifier::Pass => AuthResult::Pass,
@@ -264,8 +275,26 @@ fn matched(directive: &Directive, domain: String, record: &Record) -> Matched {
         },
         by: cut(&directive.to_string()),
         domain,
+        any_client,
         explanation: record.explanation.clone(),
     }
+}
+
+/// Whether a mechanism that matched the client matches all clients of its kind.
+fn matches_any(mechanism: &Mechanism, client: IpAddr) -> bool {
+    let prefix: Option<DualCidrLength> = match mechanism {
+        Mechanism::All => return true,
+        Mechanism::Ip4(ip4) => ip4.prefix_len.map(Into::into),
+        Mechanism::Ip6(ip6) => ip6.prefix_len.map(Into::into),
+        Mechanism::A(a) => a.prefix_len,
+        Mechanism::Mx(mx) => mx.prefix_len,
+        Mechanism::Include(_) | Mechanism::Ptr(_) | Mechanism::Exists(_) => None,
+    };
+    let length = prefix.and_then(|prefix| match client {
+        IpAddr::V4(_) => prefix.ip4().map(Ip4CidrLength::get),
+        IpAddr::V6(_) => prefix.ip6().map(Ip6CidrLength::get),
+    });
+    length == Some(0)
 }
 
 /// Whether the client is in the network (RFC 7208 §5). Addresses of the other kind never are.

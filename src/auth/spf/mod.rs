@@ -57,6 +57,10 @@ pub struct Spf {
     pub value: String,
     /// Why, where the result does not say it itself: the mechanism that matched, the error.
     pub reason: Option<String>,
+    /// The directive that matched, as published, or `default` where none did; foreign text.
+    pub mechanism: Option<String>,
+    /// What matched would match any client: `+all` and its like. A pass says nothing then.
+    pub any_client: bool,
     /// The domain owner's explanation of a fail (RFC 7208 §6.2), foreign text.
     pub explanation: Option<String>,
 }
@@ -82,6 +86,8 @@ pub async fn check(
         domain: domain::of(&value).to_ascii_lowercase(),
         value,
         reason: None,
+        mechanism: None,
+        any_client: false,
         explanation: None,
     };
     let Some(sender) = Sender::new(&spf.value, helo) else {
@@ -96,6 +102,13 @@ pub async fn check(
     {
         spf.explanation = explain::fetch(&mut evaluation, matched).await;
     }
+    spf.any_client = matches!(&outcome, Ok(Outcome::Matched(matched)) if matched.any_client);
+    spf.mechanism = match &outcome {
+        Ok(Outcome::Matched(matched)) => Some(matched.by.clone()),
+        // RFC 7208 §9.1's word.
+        Ok(Outcome::Default) => Some("default".into()),
+        Ok(Outcome::NoRecord) | Err(_) => None,
+    };
     (spf.result, spf.reason) = judge(outcome);
     spf
 }
@@ -106,7 +119,10 @@ fn judge(outcome: Result<Outcome, Trouble>) -> (AuthResult, Option<String>) {
         // RFC 7208 §4.7: as if the record ended in `?all`.
         Ok(Outcome::Default) => (AuthResult::Neutral, Some("no mechanism matched".into())),
         Ok(Outcome::Matched(matched)) => {
-            (matched.result, Some(format!("{} in the record of {}", matched.by, matched.domain)))
+            let any = matched.any_client && matched.result == AuthResult::Pass;
+            let any = if any { ", as any client would" } else { "" };
+            let reason = format!("{} in the record of {}{any}", matched.by, matched.domain);
+            (matched.result, Some(reason))
         }
         Err(Trouble::Temporary(why)) => (AuthResult::Temperror, Some(why)),
         Err(Trouble::Permanent(why)) => (AuthResult::Permerror, Some(why)),
