@@ -8,6 +8,8 @@ use crate::verdict::Change;
 
 /// RFC 8601
 pub const RESULTS: &str = "Authentication-Results";
+/// RFC 7208 §9.1
+pub const RECEIVED_SPF: &str = "Received-SPF";
 /// What the scanner said.
 pub const VIRUS_STATUS: &str = "X-Virus-Status";
 /// One field a tag.
@@ -16,10 +18,12 @@ pub const TAG: &str = "X-Mailseal-Tag";
 pub const SIGNATURE: &str = "DKIM-Signature";
 
 /// What is written into a message that is delivered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
     /// The value of our results field; `None` where nothing was verified.
     pub results: Option<&'a str>,
+    /// The values of our `Received-SPF` fields.
+    pub received_spf: &'a [String],
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The tags.
@@ -51,6 +55,8 @@ pub fn changes(
     changes.extend(wanted.tags.iter().rev().map(|tag| insert(TAG, tag)));
     changes.extend(wanted.scan.map(|scan| insert(VIRUS_STATUS, &scan.to_string())));
     changes.extend(wanted.signatures.iter().rev().map(|value| insert(SIGNATURE, value)));
+    // RFC 7208 §9.1: above all others of their name.
+    changes.extend(wanted.received_spf.iter().map(|value| insert(RECEIVED_SPF, value)));
     changes.extend(wanted.results.map(|value| insert(RESULTS, value)));
     changes
         .extend(wanted.quarantine.map(|reason| Change::Quarantine { reason: reason.to_owned() }));
@@ -59,14 +65,15 @@ pub fn changes(
 
 /// Deletes the fields that only we may write.
 fn forged(headers: &HeaderBlock, ours: &[String]) -> Vec<Change> {
-    let mut seen = [(RESULTS, 0), (VIRUS_STATUS, 0), (TAG, 0)];
+    let mut seen = [(RESULTS, 0), (RECEIVED_SPF, 0), (VIRUS_STATUS, 0), (TAG, 0)];
     let mut deletions = Vec::new();
     for field in headers.iter() {
         let Some((name, count)) = seen.iter_mut().find(|(name, _)| field.is(name)) else {
             continue;
         };
         *count += 1;
-        // RFC 8601 §5: fields that claim to be ours are removed, those of others are kept.
+        // RFC 8601 §5: fields that claim to be ours are removed, those of others are kept. Of
+        // the other fields nothing tells for certain whose they are.
         if *name != RESULTS || results::claims_authserv_id(field.value, ours) {
             deletions.push(Change::DeleteHeader { name: (*name).to_owned(), occurrence: *count });
         }
@@ -84,16 +91,21 @@ mod tests {
         let mut headers = HeaderBlock::default();
         headers.push(b"Authentication-Results", b" mx.example.org; spf=pass");
         headers.push(b"X-Virus-Status", b" Clean");
+        headers.push(b"received-SPF", b" pass");
         headers.push(b"authentication-results", b" other.example; spf=pass");
         headers.push(b"AUTHENTICATION-RESULTS", b" (c) MX.example.org; none");
-        let wanted =
-            Wanted { results: None, scan: None, tags: &[], signatures: &[], quarantine: None };
+        let wanted = Wanted::default();
         let ours = ["mx.example.org".to_owned()];
         let delete =
             |name: &str, occurrence| Change::DeleteHeader { name: name.into(), occurrence };
         assert_eq!(
             changes(&headers, Origin::Authenticated, &ours, &wanted),
-            [delete(RESULTS, 3), delete(VIRUS_STATUS, 1), delete(RESULTS, 1)]
+            [
+                delete(RESULTS, 3),
+                delete(RECEIVED_SPF, 1),
+                delete(VIRUS_STATUS, 1),
+                delete(RESULTS, 1)
+            ]
         );
         assert_eq!(changes(&headers, Origin::Relay, &ours, &wanted), []);
     }

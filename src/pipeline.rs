@@ -221,9 +221,17 @@ fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> 
     let changes = if held || decision.disposition == Disposition::Accept {
         let authserv_id = &runtime.config.identity.authserv_id;
         let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, &auth));
+        let received_spf = match plan {
+            Plan::Verify if runtime.config.verify.received_spf => {
+                let field = |spf| results::received_spf(authserv_id, &envelope, spf);
+                auth.spf.iter().map(field).collect()
+            }
+            _ => Vec::new(),
+        };
         let signatures = sign(plan, &headers, &body.hashes, now, &mut reasons);
         let wanted = Wanted {
             results: results.as_deref(),
+            received_spf: &received_spf,
             scan: body.scan.as_ref(),
             tags: &decision.tags,
             signatures: &signatures,

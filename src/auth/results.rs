@@ -9,6 +9,7 @@
 mod fold;
 mod forged;
 mod pvalue;
+mod received_spf;
 
 use super::Authentication;
 use super::dmarc::{Dmarc, Policy};
@@ -18,6 +19,7 @@ use crate::dkim::Verification;
 use crate::result::AuthResult;
 
 pub use forged::claims_authserv_id;
+pub use received_spf::received_spf;
 
 /// The value of the field, without the leading space; folds are CRLF and a tab.
 pub fn render(authserv_id: &str, auth: &Authentication) -> String {
@@ -50,6 +52,10 @@ fn iprev(iprev: &Iprev) -> Vec<String> {
 /// RFC 8601 §2.7.2.
 fn spf(spf: &Spf) -> Vec<String> {
     let mut result = method("spf", spf.result, spf.reason.as_deref());
+    if spf.result == AuthResult::Pass && spf.any_client {
+        let reason = pvalue::reason(spf.reason.as_deref().unwrap_or_default());
+        result.push(format!("reason={reason}"));
+    }
     let name = match spf.identity {
         Identity::Helo => "smtp.helo",
         Identity::MailFrom => "smtp.mailfrom",

@@ -8,24 +8,48 @@ const NAME: &str = "Authentication-Results: ";
 /// The authserv-id and the results behind their semicolons: each result on a line of its own,
 /// folded further where it is too long.
 pub(super) fn fold(authserv_id: &str, results: &[Vec<String>]) -> String {
-    let mut text = authserv_id.to_owned();
-    let mut column = NAME.len() + authserv_id.len();
+    let mut folded = Folded::new(NAME, authserv_id);
     for result in results {
-        text.push(';');
+        folded.text.push(';');
         // The first result may share the authserv-id's line: `mx.example.org; none`.
         let mut alone = results.len() > 1;
         for (index, word) in result.iter().enumerate() {
-            // Behind the last word a semicolon may follow.
-            let fits = column + 1 + word.len() < LINE_OCTETS_WANTED;
-            let (blank, start) = if fits && !alone { (" ", column) } else { ("\r\n\t", 0) };
+            folded.push(word, alone);
             alone = false;
-            text.push_str(blank);
-            text.push_str(word);
-            column = start + 1 + word.len();
-            column += usize::from(index + 1 == result.len());
+            folded.column += usize::from(index + 1 == result.len());
         }
     }
-    text
+    folded.text
+}
+
+/// Words with a blank or a fold between them, behind a field's name.
+pub(super) fn fill(name: &str, words: &[String]) -> String {
+    let Some((first, rest)) = words.split_first() else { return String::new() };
+    let mut folded = Folded::new(name, first);
+    for word in rest {
+        folded.push(word, false);
+    }
+    folded.text
+}
+
+struct Folded {
+    text: String,
+    column: usize,
+}
+
+impl Folded {
+    fn new(name: &str, first: &str) -> Self {
+        Self { text: first.to_owned(), column: name.len() + first.len() }
+    }
+
+    fn push(&mut self, word: &str, on_new_line: bool) {
+        // Behind the last word a semicolon may follow.
+        let fits = self.column + 1 + word.len() < LINE_OCTETS_WANTED;
+        let (blank, start) = if fits && !on_new_line { (" ", self.column) } else { ("\r\n\t", 0) };
+        self.text.push_str(blank);
+        self.text.push_str(word);
+        self.column = start + 1 + word.len();
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,14 @@ pub(super) fn value(text: &str) -> String {
     if !text.is_empty() && text.bytes().all(is_token) { text.to_owned() } else { quote(text) }
 }
 
+/// A value of Received-SPF (RFC 7208 §9.1): a dot-atom, or else a quoted string. `None` where no
+/// line can hold it.
+pub(super) fn dotted(text: &str) -> Option<String> {
+    let text = if text.is_ascii() { text.to_owned() } else { ascii(text) };
+    let value = if is_dot_atom(&text) { text } else { quote(&text) };
+    (value.len() <= VALUE_OCTETS_MAX).then_some(value)
+}
+
 /// A reason for people, as a quoted string. Nothing in it needs an escape: there are readers that
 /// look for `;` and `"` without minding quotes and backslashes.
 pub(super) fn reason(text: &str) -> String {
@@ -83,11 +91,14 @@ fn split(text: &str) -> Option<(&str, &str)> {
 /// Empty, a dot-atom, or one quoted string of printable ASCII, which `split` has found whole.
 fn is_local_part(text: &str) -> bool {
     let printable = |octet: u8| octet == b' ' || octet.is_ascii_graphic();
+    text.is_empty() || (text.starts_with('"') && text.bytes().all(printable)) || is_dot_atom(text)
+}
+
+/// RFC 5322 §3.2.3.
+fn is_dot_atom(text: &str) -> bool {
     let is_atext =
         |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet);
-    text.is_empty()
-        || (text.starts_with('"') && text.bytes().all(printable))
-        || text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
 }
 
 /// RFC 2045 §5.1.
