@@ -176,7 +176,7 @@ fn allowed(
         SignLocal::All => return Ok(()),
         SignLocal::Off => "mail of local origin, and sign.local is \"off\"",
         SignLocal::Domains => {
-            if address::sender_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
+            if address::mailbox_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
                 return Ok(());
             }
             "local mail whose reverse path is not of its author domain, and sign.local is \"domains\""
