@@ -71,22 +71,35 @@ impl fmt::Display for Malformed {
 /// RFC 9989 §5.3.1: exactly one From field, and one domain in all of its mailboxes. Every field
 /// that any reader could take for From counts as one.
 pub fn author(header: &HeaderBlock) -> Author {
-    let mut fields = header.iter().filter(looks_like_from);
+    let mut fields = header.iter().filter(|field| is_from_to_some(field.name));
     let domain = match (fields.next(), fields.next()) {
         (None, _) => Err(Malformed::Missing),
         (Some(_), Some(_)) => Err(Malformed::SeveralFields),
+        (Some(_), None) if header.iter().any(hides_from) => Err(Malformed::SeveralFields),
         (Some(field), None) if !field.name.eq_ignore_ascii_case(b"from") => Err(Malformed::Name),
         (Some(field), None) => mailboxes::domain(field.value),
     };
     domain.map_or_else(Author::Malformed, Author::Domain)
 }
 
-/// Whether the field's name is From once white space and octets that no name may hold
-/// (RFC 5322 §3.6.8) are left out.
-fn looks_like_from(field: &Field<'_>) -> bool {
-    let mut letters = field.name.iter().filter(|octet| octet.is_ascii_graphic());
+/// Whether a field's name is From once white space and octets that no name may hold (RFC 5322
+/// §3.6.8) are left out.
+fn is_from_to_some(name: &[u8]) -> bool {
+    let mut letters = name.iter().filter(|octet| octet.is_ascii_graphic());
     b"from".iter().all(|letter| letters.next().is_some_and(|o| o.eq_ignore_ascii_case(letter)))
         && letters.next().is_none()
+}
+
+/// Whether the field's value holds another line that some reader takes for From: one that stands
+/// behind a CR or LF and does not begin with the white space of a fold.
+fn hides_from(field: Field<'_>) -> bool {
+    let mut lines = field.value.split(|octet| matches!(octet, b'\r' | b'\n')).skip(1);
+    lines.any(|line| {
+        let colon = line.iter().position(|octet| *octet == b':');
+        !line.starts_with(b" ")
+            && !line.starts_with(b"\t")
+            && colon.is_some_and(|colon| is_from_to_some(&line[..colon]))
+    })
 }
 
 /// The domain of an envelope address without its angle brackets, normalized; `None` for the null
