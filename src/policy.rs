@@ -30,8 +30,8 @@ pub struct Findings<'a> {
     pub author: &'a Author,
     /// What the authentication methods said.
     pub auth: &'a Authentication,
-    /// The rules that matched.
-    pub hits: &'a [Hit],
+    /// The rules that matched; `None` where they did not end in time.
+    pub hits: Option<&'a [Hit]>,
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
@@ -113,12 +113,16 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
     }
     let author = findings.author;
     let exempt = config.policy.exempt.iter().any(|exempt| names(exempt, findings));
-    let verified = !exempt && !findings.origin.is_ours();
+    let verified = !findings.origin.is_ours();
     [
         findings.scan.map(|scan| scanned(&config.clamav, scan)).unwrap_or_default(),
         if verified { malformed_from(&config.policy, author) } else { Vec::new() },
-        if verified { authentication(&config.policy, findings.auth) } else { Vec::new() },
-        findings.hits.iter().map(rule_hit).collect(),
+        if verified && !exempt {
+            authentication(&config.policy, findings.auth)
+        } else {
+            Vec::new()
+        },
+        findings.hits.map_or_else(rules_unfinished, |hits| hits.iter().map(rule_hit).collect()),
     ]
 }
 
@@ -233,6 +237,18 @@ fn temperror(auth: &Authentication) -> Option<&'static str> {
     }
 }
 
+/// Trouble of our own, so that the message comes again.
+fn rules_unfinished() -> Vec<Finding> {
+    vec![Finding {
+        action: Action::Tempfail,
+        tag: None,
+        code: 554,
+        enhanced: "5.3.0",
+        cause: "rules did not end within limits.message_secs_max".to_owned(),
+        told: None,
+    }]
+}
+
 fn rule_hit(hit: &Hit) -> Finding {
     Finding {
         action: hit.action,
@@ -246,30 +262,24 @@ fn rule_hit(hit: &Hit) -> Finding {
 
 /// Who must not be refused: a relay would have to bounce what it took, mail of local origin with a
 /// null reverse path is itself a bounce that would be lost, and other local mail would be bounced
-/// to its sender by our own MTA.
+/// to its sender by our own MTA. All of them keep what is deferred, and try again.
 fn soften(
     asked: Disposition,
     config: &Config,
     findings: &Findings<'_>,
 ) -> (Disposition, Option<String>) {
     let unrefusable = match findings.origin {
-        Origin::Relay => "mail of a trusted relay is never refused",
+        _ if asked != Disposition::Reject => return (asked, None),
+        Origin::Relay => "mail of a trusted relay is held and not rejected",
         Origin::Local if findings.envelope.is_null_sender() => {
-            "mail of local origin with a null reverse path is never refused"
+            "mail of local origin with a null reverse path is held and not rejected"
         }
-        Origin::Local if asked == Disposition::Reject && !config.policy.reject_local => {
+        Origin::Local if !config.policy.reject_local => {
             "mail of local origin is held and not rejected: policy.reject_local is off"
         }
         _ => return (asked, None),
     };
-    let softened = match asked {
-        // What can't be judged for a limit can't be edited either: it goes on as it is.
-        Disposition::Reject if findings.over_limit.is_some() => Disposition::Accept,
-        Disposition::Reject => Disposition::Quarantine,
-        Disposition::Tempfail => Disposition::Accept,
-        milder => return (milder, None),
-    };
-    (softened, Some(unrefusable.to_owned()))
+    (Disposition::Quarantine, Some(unrefusable.to_owned()))
 }
 
 fn reply(disposition: Disposition, finding: &Finding, queue_id: Option<&str>) -> Option<Reply> {

@@ -220,7 +220,11 @@ const POLICY: &[Field] = &[
 
 const POLICY_EXEMPT: &[Field] = &[
     unset("networks", r#"["192.0.2.0/24"]"#, "Clients."),
-    unset("lists", r#"["announce.example.org"]"#, "List-Ids."),
+    unset(
+        "lists",
+        r#"["announce.example.org"]"#,
+        "List-Ids. Anybody can write one and so escape: prefer networks.",
+    ),
     unset(
         "recipients",
         r#"["abuse@example.org", "lists.example.org"]"#,

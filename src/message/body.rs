@@ -2,10 +2,9 @@
 //! to a limit. Nothing else of it stays in memory.
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use crate::dkim::digest::{BodyHasher, BodyHashes};
-use crate::scan::{Scan, ScanResult};
+use crate::scan::Scan;
 
 /// Where the chunks of a body go.
 pub struct BodySink {
@@ -22,8 +21,8 @@ pub struct Body {
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
     pub kept: Vec<u8>,
-    /// What the scanner said.
-    pub scan: Option<ScanResult>,
+    /// The scan, whose verdict is still to come.
+    pub scan: Option<Scan>,
 }
 
 impl BodySink {
@@ -42,12 +41,8 @@ impl BodySink {
         }
     }
 
-    /// Ends the body and awaits the scanner's word, until `deadline` at the latest.
-    pub async fn finish(self, deadline: Instant) -> Body {
-        let scan = match self.scan {
-            Some(scan) => Some(scan.finish(deadline).await),
-            None => None,
-        };
-        Body { hashes: self.hasher.finish(), kept: self.kept, scan }
+    /// Ends the body; the scanner may still be at work.
+    pub fn finish(self) -> Body {
+        Body { hashes: self.hasher.finish(), kept: self.kept, scan: self.scan }
     }
 }

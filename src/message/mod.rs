@@ -23,6 +23,8 @@ pub struct Draft {
     pub headers: HeaderBlock,
     /// The limit of the configuration that the message is over; what came after was dropped.
     pub over_limit: Option<&'static str>,
+    /// Whether the white space after the colons is not the sender's: the MTA did not tell it.
+    pub is_space_assumed: bool,
 }
 
 impl Draft {

@@ -202,12 +202,19 @@ fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixLi
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     if let Some(name) = &config.socket_group {
-        let group = nix::unistd::Group::from_name(name).ok().flatten();
-        let group = group.ok_or_else(|| BindError::Group(name.clone()))?;
-        std::os::unix::fs::chown(path, None, Some(group.gid.as_raw())).map_err(failed)?;
+        std::os::unix::fs::chown(path, None, Some(group_id(name)?)).map_err(failed)?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode)).map_err(failed)?;
     Ok(listener)
+}
+
+/// The group by its name or its number.
+fn group_id(name: &str) -> Result<u32, BindError> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let group = nix::unistd::Group::from_name(name).ok().flatten();
+    group.map(|group| group.gid.as_raw()).ok_or_else(|| BindError::Group(name.to_owned()))
 }
 
 #[derive(Debug)]
@@ -275,6 +282,10 @@ impl AsyncRead for WatchedStream {
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         this.frames.read(&buf.filled()[filled..]);
+        if this.frames.is_broken() {
+            buf.set_filled(filled);
+            return Poll::Ready(Err(ErrorKind::InvalidData.into()));
+        }
         result
     }
 }

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{self, SignLocal};
+use crate::config::SignLocal;
+use crate::dkim::canonical::Canonicalization;
 use crate::dkim::digest::{BodyHashes, BodyWant};
 use crate::dkim::record;
 use crate::dkim::sign::SigningRequest;
@@ -21,6 +22,7 @@ use crate::runtime::Runtime;
 /// The keys that sign one message.
 pub struct Signers {
     runtime: Arc<Runtime>,
+    header_canonicalization: Canonicalization,
     signers: Vec<Signer>,
 }
 
@@ -55,7 +57,14 @@ impl Signers {
             return Err(format!("no active key for {domain}"));
         }
         let signers = keys.iter().map(|key| Signer::new(key.clone(), headers, now)).collect();
-        Ok(Self { runtime: runtime.clone(), signers })
+        let header_canonicalization = runtime.config.sign.header_canonicalization;
+        Ok(Self { runtime: runtime.clone(), header_canonicalization, signers })
+    }
+
+    /// The same keys, with a relaxed header whatever the configuration says.
+    #[must_use]
+    pub fn with_relaxed_header(self) -> Self {
+        Self { header_canonicalization: Canonicalization::Relaxed, ..self }
     }
 
     /// The body hashes that signing needs.
@@ -84,7 +93,7 @@ impl Signers {
             let signature = if signer.has_signed(hashes) {
                 Err("already signed with this domain and selector".to_owned())
             } else {
-                signer.sign(&self.runtime.config.sign, headers, &body_hash.sha256, now)
+                self.sign_with(&signer.key, headers, &body_hash.sha256, now)
             };
             let (selector, domain) = (signer.key.selector(), signer.key.domain());
             match signature {
@@ -98,6 +107,30 @@ impl Signers {
             }
         }
         signatures
+    }
+
+    fn sign_with(
+        &self,
+        key: &Key,
+        headers: &HeaderBlock,
+        body_hash: &[u8; 32],
+        now: u64,
+    ) -> Result<String, String> {
+        let config = &self.runtime.config.sign;
+        let request = SigningRequest {
+            key: key.signing_key().map_err(|error| error.to_string())?,
+            domain: key.domain().as_str(),
+            selector: key.selector().as_str(),
+            auid: None,
+            header_canonicalization: self.header_canonicalization,
+            body_canonicalization: config.body_canonicalization,
+            fields: &config.fields,
+            oversigned: &config.oversign,
+            body_hash,
+            now,
+            expire_secs: config.expire.map(|expire| expire.as_secs()),
+        };
+        request.sign(headers).map_err(|error| error.to_string())
     }
 }
 
@@ -113,29 +146,6 @@ impl Signer {
         let passes =
             |earlier: &Earlier| earlier.check.clone().finish(hashes).result == AuthResult::Pass;
         self.earlier.iter().any(passes)
-    }
-
-    fn sign(
-        &self,
-        config: &config::Sign,
-        headers: &HeaderBlock,
-        body_hash: &[u8; 32],
-        now: u64,
-    ) -> Result<String, String> {
-        let request = SigningRequest {
-            key: self.key.signing_key().map_err(|error| error.to_string())?,
-            domain: self.key.domain().as_str(),
-            selector: self.key.selector().as_str(),
-            auid: None,
-            header_canonicalization: config.header_canonicalization,
-            body_canonicalization: config.body_canonicalization,
-            fields: &config.fields,
-            oversigned: &config.oversign,
-            body_hash,
-            now,
-            expire_secs: config.expire.map(|expire| expire.as_secs()),
-        };
-        request.sign(headers).map_err(|error| error.to_string())
     }
 }
 
