@@ -8,7 +8,7 @@ use crate::dkim::digest::{BodyHasher, BodyHashes};
 use crate::scan::{Scan, ScanResult};
 
 /// Where the chunks of a body go.
-pub struct BodySink {
+pub(crate) struct BodySink {
     hasher: BodyHasher,
     kept: Vec<u8>,
     kept_bytes_max: usize,
@@ -17,7 +17,7 @@ pub struct BodySink {
 
 /// What is known of a body once it is through.
 #[derive(Debug)]
-pub struct Body {
+pub(crate) struct Body {
     /// The hashes that signatures need.
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
@@ -28,12 +28,12 @@ pub struct Body {
 
 impl BodySink {
     /// A sink for the hashes that are wanted; `kept_bytes_max` is 0 where no rule reads bodies.
-    pub fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
+    pub(crate) fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
         Self { hasher, kept: Vec::new(), kept_bytes_max, scan }
     }
 
     /// Takes the next chunk. Waits only for a slow scanner, and for that not long.
-    pub async fn write(&mut self, chunk: Bytes) {
+    pub(crate) async fn write(&mut self, chunk: Bytes) {
         self.hasher.update(&chunk);
         let room = self.kept_bytes_max - self.kept.len();
         self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -43,7 +43,7 @@ impl BodySink {
     }
 
     /// Ends the body and awaits the scanner's word, until `deadline` at the latest.
-    pub async fn finish(self, deadline: Instant) -> Body {
+    pub(crate) async fn finish(self, deadline: Instant) -> Body {
         let scan = match self.scan {
             Some(scan) => Some(scan.finish(deadline).await),
             None => None,

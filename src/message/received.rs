@@ -10,7 +10,7 @@ use super::header::HeaderBlock;
 
 /// Who handed the message to the outermost of our relays, and with which HELO name; `None` where
 /// their Received fields do not say it.
-pub fn client(headers: &HeaderBlock, trusted_relays: &[IpNet]) -> Option<(Client, String)> {
+pub(crate) fn client(headers: &HeaderBlock, trusted_relays: &[IpNet]) -> Option<(Client, String)> {
     for field in headers.named("Received") {
         let (addr, client, helo) = parse(field.value)?;
         if !trusted_relays.iter().any(|net| net.contains(&addr)) {

@@ -63,7 +63,7 @@ enum Socket {
 }
 
 /// All sockets of the daemon.
-pub struct Sockets {
+pub(crate) struct Sockets {
     listening: Vec<Socket>,
     allow_peers: Vec<IpNet>,
     next: usize,
@@ -74,7 +74,7 @@ pub struct Sockets {
 
 impl Sockets {
     /// Opens the configured sockets.
-    pub async fn bind(config: &Milter) -> Result<Self, BindError> {
+    pub(crate) async fn bind(config: &Milter) -> Result<Self, BindError> {
         let mut listening = Vec::new();
         for endpoint in &config.listen {
             let failed = |source| BindError::Bind { endpoint: endpoint.clone(), source };
@@ -95,7 +95,7 @@ impl Sockets {
     }
 
     /// Where the sockets listen, with the port that the system chose where 0 was asked for.
-    pub fn endpoints(&self) -> Vec<Endpoint> {
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
         let endpoint = |socket: &Socket| match socket {
             Socket::Tcp(_, addr) => Endpoint::Inet(*addr),
             Socket::Unix(_, path) => Endpoint::Unix(path.clone()),
@@ -237,7 +237,7 @@ impl std::fmt::Display for Peer {
 
 /// A connection whose frames are followed, so that an abnormal end leaves a line in the log.
 #[derive(Debug)]
-pub struct WatchedStream {
+pub(crate) struct WatchedStream {
     stream: Stream,
     peer: Peer,
     frames: Frames,

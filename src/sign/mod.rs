@@ -19,7 +19,7 @@ use crate::result::AuthResult;
 use crate::runtime::Runtime;
 
 /// The keys that sign one message.
-pub struct Signers {
+pub(crate) struct Signers {
     runtime: Arc<Runtime>,
     signers: Vec<Signer>,
 }
@@ -37,7 +37,7 @@ struct Earlier {
 
 impl Signers {
     /// Chooses the keys, by the author domain; or says why there are none.
-    pub fn choose(
+    pub(crate) fn choose(
         runtime: &Arc<Runtime>,
         origin: Origin,
         envelope: &Envelope,
@@ -59,7 +59,7 @@ impl Signers {
     }
 
     /// The body hashes that signing needs.
-    pub fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
+    pub(crate) fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
         let earlier = self.signers.iter().flat_map(|signer| &signer.earlier);
         earlier.map(|earlier| earlier.want).chain([self.want()])
     }
@@ -71,7 +71,7 @@ impl Signers {
 
     /// The values of the signature fields. Which keys signed, and why others did not, is added to
     /// the reasons.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         headers: &HeaderBlock,
         hashes: &BodyHashes,
@@ -176,7 +176,7 @@ fn allowed(
         SignLocal::All => return Ok(()),
         SignLocal::Off => "mail of local origin, and sign.local is \"off\"",
         SignLocal::Domains => {
-            if address::mailbox_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
+            if address::sender_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
                 return Ok(());
             }
             "local mail whose reverse path is not of its author domain, and sign.local is \"domains\""
