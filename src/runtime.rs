@@ -68,6 +68,7 @@ impl Runtime {
     }
 }
 
-fn system_clock() -> u64 {
+/// The system's time in seconds since 1970.
+pub fn system_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
