@@ -30,12 +30,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address can't be bound.
-    #[error("milter.listen: {endpoint}: {source}{}", remedy(.source))]
+    #[error("milter.listen: {endpoint}: {error}{}", remedy(.error))]
     Bind {
         /// The socket as configured.
         endpoint: Endpoint,
-        /// The system's word.
-        source: io::Error,
+        /// What the system said; part of the message, so not a source of its own.
+        error: io::Error,
     },
     /// Another process serves the Unix socket.
     #[error("milter.listen: {0}: another process serves this socket; stop it or name another path")]
@@ -77,7 +77,7 @@ impl Sockets {
     pub(crate) async fn bind(config: &Milter) -> Result<Self, BindError> {
         let mut listening = Vec::new();
         for endpoint in &config.listen {
-            let failed = |source| BindError::Bind { endpoint: endpoint.clone(), source };
+            let failed = |error| BindError::Bind { endpoint: endpoint.clone(), error };
             listening.push(match endpoint {
                 Endpoint::Inet(addr) => {
                     let listener = TcpListener::bind(addr).await.map_err(failed)?;
@@ -187,7 +187,7 @@ impl Drop for Sockets {
 }
 
 fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixListener, BindError> {
-    let failed = |source| BindError::Bind { endpoint: endpoint.clone(), source };
+    let failed = |error| BindError::Bind { endpoint: endpoint.clone(), error };
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(BindError::NoSocket(endpoint.clone()));
