@@ -8,7 +8,7 @@ use crate::auth::Authentication;
 use crate::auth::dmarc::{self, Dmarc};
 use crate::auth::spf::{Identity, Spf};
 use crate::config::{self, Config, Exempt};
-use crate::message::address::{Author, mailbox_domain};
+use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
@@ -19,7 +19,7 @@ use crate::verdict::{Action, Disposition, Hit, Reply};
 
 /// Everything that a decision rests on.
 #[derive(Clone, Copy, Debug)]
-pub struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     /// Where the message comes from.
     pub origin: Origin,
     /// Its envelope.
@@ -40,7 +40,7 @@ pub struct Findings<'a> {
 
 /// Policy's answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// What becomes of the message.
     pub disposition: Disposition,
     /// The reply, where that is a refusal.
@@ -66,7 +66,7 @@ struct Finding {
 }
 
 /// Decides what becomes of a message.
-pub fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
+pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
     let mut tags: Vec<String> = Vec::new();
     let mut reasons = Vec::new();
     let mut deciding: Option<Finding> = None;
@@ -312,7 +312,7 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
 
 /// Whether an address is the entry, or of the domain that the entry is.
 fn is_or_is_at(address: &str, entry: &str) -> bool {
-    address.eq_ignore_ascii_case(entry) || mailbox_domain(address).as_deref() == Some(entry)
+    address.eq_ignore_ascii_case(entry) || sender_domain(address).as_deref() == Some(entry)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

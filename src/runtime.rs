@@ -85,7 +85,7 @@ impl Runtime {
     /// The rules that match a message; `None` where they did not end in time. A large message is
     /// matched on a thread of its own: a pattern that a sender's text slows down costs that message
     /// its time, and no other.
-    pub async fn match_rules(
+    pub(crate) async fn match_rules(
         runtime: &Arc<Self>,
         headers: &Arc<HeaderBlock>,
         body: Vec<u8>,
@@ -112,6 +112,7 @@ impl Runtime {
     }
 }
 
-fn system_clock() -> u64 {
+/// The system's time in seconds since 1970.
+pub fn system_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -7,7 +7,7 @@ use crate::dkim::digest::{BodyHasher, BodyHashes};
 use crate::scan::Scan;
 
 /// Where the chunks of a body go.
-pub struct BodySink {
+pub(crate) struct BodySink {
     hasher: BodyHasher,
     kept: Vec<u8>,
     kept_bytes_max: usize,
@@ -16,7 +16,7 @@ pub struct BodySink {
 
 /// What is known of a body once it is through.
 #[derive(Debug)]
-pub struct Body {
+pub(crate) struct Body {
     /// The hashes that signatures need.
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
@@ -27,12 +27,12 @@ pub struct Body {
 
 impl BodySink {
     /// A sink for the hashes that are wanted; `kept_bytes_max` is 0 where no rule reads bodies.
-    pub fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
+    pub(crate) fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
         Self { hasher, kept: Vec::new(), kept_bytes_max, scan }
     }
 
     /// Takes the next chunk. Waits only for a slow scanner, and for that not long.
-    pub async fn write(&mut self, chunk: Bytes) {
+    pub(crate) async fn write(&mut self, chunk: Bytes) {
         self.hasher.update(&chunk);
         let room = self.kept_bytes_max - self.kept.len();
         self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -42,7 +42,7 @@ impl BodySink {
     }
 
     /// Ends the body; the scanner may still be at work.
-    pub fn finish(self) -> Body {
+    pub(crate) fn finish(self) -> Body {
         Body { hashes: self.hasher.finish(), kept: self.kept, scan: self.scan }
     }
 }

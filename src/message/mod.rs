@@ -1,14 +1,14 @@
 //! What all stages read: the envelope, the header block, and what was kept of the body.
 
 pub mod address;
-pub mod body;
+pub(crate) mod body;
 pub(crate) mod cfws;
 pub mod domain;
 pub mod envelope;
 pub mod file;
 pub mod header;
 pub mod origin;
-pub mod received;
+pub(crate) mod received;
 
 use crate::config::Limits;
 use envelope::Envelope;

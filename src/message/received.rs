@@ -19,7 +19,7 @@ use super::header::HeaderBlock;
 
 /// Who handed a message to a relay.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ReceivedFrom {
+pub(crate) struct ReceivedFrom {
     /// The client's address.
     pub addr: IpAddr,
     /// What it said at HELO.
@@ -28,7 +28,7 @@ pub struct ReceivedFrom {
 
 /// Who handed the message to the outermost of our relays; `None` where their Received fields do not
 /// say it.
-pub fn client(headers: &HeaderBlock, trusted_relays: &[IpNet]) -> Option<ReceivedFrom> {
+pub(crate) fn client(headers: &HeaderBlock, trusted_relays: &[IpNet]) -> Option<ReceivedFrom> {
     for field in headers.named("Received") {
         let from = parse(str::from_utf8(field.value).ok()?)?;
         if !trusted_relays.iter().any(|net| net.contains(&from.addr)) {
@@ -42,32 +42,23 @@ fn parse(value: &str) -> Option<ReceivedFrom> {
     let (first, rest) =
         value.trim_start().strip_prefix("from ")?.split_once(char::is_whitespace)?;
     let comment = comment(rest.trim_start())?;
-    if let Some(addr) = bracketed(first) {
-        // Postfix and Sendmail write a HELO that is an address literal in the same place.
-        return match comment.strip_prefix("helo=") {
-            Some(helo) if !helo.contains(char::is_whitespace) => from(addr, helo),
-            Some(_) => None,
-            None => named_client(first, comment),
-        };
+    // Postfix and Sendmail write a HELO that is an address literal in the place of Exim's client.
+    match (bracketed(first), comment.strip_prefix("helo=")) {
+        (Some(_), Some(helo)) if helo.contains(char::is_whitespace) => None,
+        (Some(addr), Some(helo)) => Some(ReceivedFrom { addr, helo: helo.to_owned() }),
+        _ => named_client(first, comment),
     }
-    named_client(first, comment)
 }
 
 fn named_client(first: &str, comment: &str) -> Option<ReceivedFrom> {
     let comment = comment.strip_suffix(" (may be forged)").unwrap_or(comment);
     let words: Vec<&str> = comment.split_ascii_whitespace().collect();
-    match words[..] {
-        [addr] => from(bracketed(addr)?, first),
-        [addr, word] if addr.starts_with('[') => {
-            from(bracketed(addr)?, word.strip_prefix("helo=")?)
-        }
-        [_, addr] => from(bracketed(addr)?, first),
-        _ => None,
-    }
-}
-
-fn from(addr: IpAddr, helo: &str) -> Option<ReceivedFrom> {
-    Some(ReceivedFrom { addr, helo: helo.to_owned() })
+    let (addr, helo) = match words[..] {
+        [addr, word] if addr.starts_with('[') => (addr, word.strip_prefix("helo=")?),
+        [addr] | [_, addr] => (addr, first),
+        _ => return None,
+    };
+    Some(ReceivedFrom { addr: bracketed(addr)?, helo: helo.to_owned() })
 }
 
 /// What the parentheses at the start of a text enclose.

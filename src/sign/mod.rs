@@ -20,10 +20,10 @@ use crate::result::AuthResult;
 use crate::runtime::Runtime;
 
 /// The keys that sign one message.
-pub struct Signers {
+pub(crate) struct Signers {
     runtime: Arc<Runtime>,
     header_canonicalization: Canonicalization,
-    signers: Vec<Signer>,
+    with: Vec<Signer>,
 }
 
 struct Signer {
@@ -39,7 +39,7 @@ struct Earlier {
 
 impl Signers {
     /// Chooses the keys, by the author domain; or says why there are none.
-    pub fn choose(
+    pub(crate) fn choose(
         runtime: &Arc<Runtime>,
         origin: Origin,
         envelope: &Envelope,
@@ -58,18 +58,18 @@ impl Signers {
         }
         let signers = keys.iter().map(|key| Signer::new(key.clone(), headers, now)).collect();
         let header_canonicalization = runtime.config.sign.header_canonicalization;
-        Ok(Self { runtime: runtime.clone(), header_canonicalization, signers })
+        Ok(Self { runtime: runtime.clone(), header_canonicalization, with: signers })
     }
 
     /// The same keys, with a relaxed header whatever the configuration says.
     #[must_use]
-    pub fn with_relaxed_header(self) -> Self {
+    pub(crate) fn with_relaxed_header(self) -> Self {
         Self { header_canonicalization: Canonicalization::Relaxed, ..self }
     }
 
     /// The body hashes that signing needs.
-    pub fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
-        let earlier = self.signers.iter().flat_map(|signer| &signer.earlier);
+    pub(crate) fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
+        let earlier = self.with.iter().flat_map(|signer| &signer.earlier);
         earlier.map(|earlier| earlier.want).chain([self.want()])
     }
 
@@ -80,7 +80,7 @@ impl Signers {
 
     /// The values of the signature fields. Which keys signed, and why others did not, is added to
     /// the reasons.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         headers: &HeaderBlock,
         hashes: &BodyHashes,
@@ -89,7 +89,7 @@ impl Signers {
     ) -> Vec<String> {
         let Some(body_hash) = hashes.get(&self.want()) else { return Vec::new() };
         let mut signatures = Vec::new();
-        for signer in &self.signers {
+        for signer in &self.with {
             let signature = if signer.has_signed(hashes) {
                 Err("already signed with this domain and selector".to_owned())
             } else {
@@ -186,7 +186,7 @@ fn allowed(
         SignLocal::All => return Ok(()),
         SignLocal::Off => "mail of local origin, and sign.local is \"off\"",
         SignLocal::Domains => {
-            if address::mailbox_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
+            if address::sender_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
                 return Ok(());
             }
             "local mail whose reverse path is not of its author domain, and sign.local is \"domains\""
