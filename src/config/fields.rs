@@ -220,11 +220,7 @@ const POLICY: &[Field] = &[
 
 const POLICY_EXEMPT: &[Field] = &[
     unset("networks", r#"["192.0.2.0/24"]"#, "Clients."),
-    unset(
-        "lists",
-        r#"["announce.example.org"]"#,
-        "List-Ids. Anybody can write one and so escape: prefer networks.",
-    ),
+    unset("lists", r#"["announce.example.org"]"#, "List-Ids; anybody can write one and so escape."),
     unset(
         "recipients",
         r#"["abuse@example.org", "lists.example.org"]"#,
