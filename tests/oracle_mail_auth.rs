@@ -284,7 +284,8 @@ fn put(octets: &mut Vec<u8>, at: usize, into: &str) {
         .filter(|&n| octets[n].is_ascii_graphic() && octets.get(n + 1) != Some(&b'\r'))
         .collect();
     if let Some(&place) = places.get(at % places.len().max(1)) {
-        octets.splice(place + 1..place + 1, into.bytes());
+        let after = place + 1;
+        octets.splice(after..after, into.bytes());
     }
 }
 
