@@ -17,5 +17,5 @@ pub mod scan;
 pub mod serve;
 pub mod sign;
 pub mod telemetry;
-pub mod text;
+pub(crate) mod text;
 pub mod verdict;

@@ -85,8 +85,8 @@ impl Inspection {
         let body = sink.finish(subject.deadline).await;
         let auth = match plan {
             Plan::Verify => {
-                let Subject { runtime, author, deadline, .. } = &subject;
-                lookups.settle(&runtime.resolver.until(*deadline), author, &body.hashes).await
+                let dns = subject.runtime.resolver.until(subject.deadline);
+                lookups.settle(&dns, &body.hashes).await
             }
             Plan::Sign(_) | Plan::Pass => Authentication::default(),
         };

@@ -8,7 +8,7 @@ use crate::auth::Authentication;
 use crate::auth::dmarc::{self, Dmarc};
 use crate::auth::spf::{Identity, Spf};
 use crate::config::{self, Config, Exempt};
-use crate::message::address::Author;
+use crate::message::address::{Author, mailbox_domain};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
@@ -302,8 +302,7 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
 
 /// Whether an address is the entry, or of the domain that the entry is.
 fn is_or_is_at(address: &str, entry: &str) -> bool {
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-    address.eq_ignore_ascii_case(entry) || domain.eq_ignore_ascii_case(entry)
+    address.eq_ignore_ascii_case(entry) || mailbox_domain(address).as_deref() == Some(entry)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dns::{Resolver, ResolverError};
 use crate::keys::{KeyRing, StoreError};
 use crate::rules::{RuleErrors, RuleSet};
@@ -47,7 +47,10 @@ impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = KeyRing::load(&config.sign.keys);
-        let rules = RuleSet::load_if_present(&config.rules.dir)?;
+        let rules = match &config.rules {
+            config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir)?,
+            config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir)?,
+        };
         let resolver = Resolver::new(&config.dns)?;
         let scanner = Scanner::new(&config.clamav);
         let mut authserv_ids = vec![config.identity.authserv_id.clone()];

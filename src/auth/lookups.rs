@@ -13,14 +13,14 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Authentication;
-use super::dmarc::{self, Discovery};
+use super::dmarc::{self, Discovery, Dmarc};
 use super::iprev::{self, Iprev};
 use super::spf::{self, Identity, Spf};
 use crate::dkim::Verification;
 use crate::dkim::digest::BodyHashes;
 use crate::dkim::verify::{Check, HeaderCheck, KeyLookup};
 use crate::dns::{Dns, LookupError};
-use crate::message::address::Author;
+use crate::message::address::{Author, Malformed};
 use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
 use crate::runtime::Runtime;
@@ -32,7 +32,7 @@ pub struct Lookups {
     iprev: Option<Shared<BoxFuture<'static, Iprev>>>,
     spf: Vec<Task<Spf>>,
     dkim: Vec<Dkim>,
-    discovery: Option<Task<Discovery>>,
+    dmarc: Option<Result<Task<Discovery>, Malformed>>,
 }
 
 type Task<T> = AbortOnDropHandle<T>;
@@ -90,10 +90,13 @@ impl Lookups {
 
     /// Asks for the author domain's DMARC policy.
     pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author) {
-        if let Author::Domain(domain) = author {
-            let (dns, domain) = (dns(runtime), domain.clone());
-            self.discovery = Some(start(async move { dmarc::discover(&dns, &domain).await }));
-        }
+        self.dmarc = Some(match author {
+            Author::Domain(domain) => {
+                let (dns, domain) = (dns(runtime), domain.clone());
+                Ok(start(async move { dmarc::discover(&dns, &domain).await }))
+            }
+            Author::Malformed(why) => Err(*why),
+        });
     }
 
     /// Whether SPF was already asked for.
@@ -114,7 +117,7 @@ impl Lookups {
     }
 
     /// Awaits all answers and puts them together.
-    pub async fn settle(self, dns: &Dns, author: &Author, hashes: &BodyHashes) -> Authentication {
+    pub async fn settle(self, dns: &Dns, hashes: &BodyHashes) -> Authentication {
         let iprev = match self.iprev {
             Some(iprev) => Some(iprev.await),
             None => None,
@@ -130,12 +133,12 @@ impl Lookups {
                 Dkim::Asking(task) => answer(task).await.finish(hashes),
             });
         }
-        let discovery = match self.discovery {
-            Some(task) => answer(task).await,
-            None => Discovery::none(),
+        let dmarc = match self.dmarc {
+            Some(Ok(task)) => Some(dmarc::evaluate(dns, &answer(task).await, &spf, &dkim).await),
+            Some(Err(why)) => Some(Dmarc::malformed(why)),
+            None => None,
         };
-        let dmarc = dmarc::evaluate(dns, author, &discovery, &spf, &dkim).await;
-        Authentication { iprev, spf, dkim, dmarc: Some(dmarc) }
+        Authentication { iprev, spf, dkim, dmarc }
     }
 }
 

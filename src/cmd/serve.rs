@@ -45,30 +45,27 @@ fn announce(runtime: &Runtime, observe: bool) {
     );
 }
 
-/// The lines to paste into the MTA's configuration.
+/// The lines to paste into the MTA's configuration, for the first socket; with the others in the
+/// same list, a message would come by twice.
 fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
-    let postfix: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+    let Some((endpoint, others)) = endpoints.split_first() else { return String::new() };
+    // The MTA must wait longer than we may take, or it acts for us.
+    let wait_secs = config.limits.message.as_secs() + 30;
     let mut lines = format!(
         "# Postfix, main.cf:\n\
-         smtpd_milters = {}\n\
+         smtpd_milters = {endpoint}\n\
          non_smtpd_milters = $smtpd_milters\n\
          internal_mail_filter_classes = bounce\n\
          milter_default_action = tempfail\n\
          # Postfix, master.cf, for the submission services:\n\
          #   -o milter_macro_daemon_name=ORIGINATING\n\
-         # Sendmail, sendmail.mc:\n",
-        postfix.join(", "),
+         # Sendmail, sendmail.mc:\n\
+         INPUT_MAIL_FILTER(`mailseal', `S={}, F=T, T=C:30s;S:60s;R:60s;E:{wait_secs}s')dnl\n",
+        sendmail_spelling(endpoint),
     );
-    // The MTA must wait longer than we may take, or it acts for us.
-    let wait_secs = config.limits.message.as_secs() + 30;
-    for (number, endpoint) in endpoints.iter().enumerate() {
-        let name = if number == 0 { "mailseal".to_owned() } else { format!("mailseal{number}") };
-        let socket = sendmail_spelling(endpoint);
+    for other in others {
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            lines,
-            "INPUT_MAIL_FILTER(`{name}', `S={socket}, F=T, T=C:30s;S:60s;R:60s;E:{wait_secs}s')dnl"
-        );
+        let _ = writeln!(lines, "# or instead: {other} ({})", sendmail_spelling(other));
     }
     lines
 }

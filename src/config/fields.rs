@@ -234,7 +234,8 @@ const RULES: &[Field] = &[
         "dir",
         r#""rules""#,
         "The directory of rule files, *.toml, read in the order of their names. Relative to this\n\
-         file's directory; without a file, to the current directory.",
+         file's directory; without a file, to the current directory. One that is set must exist;\n\
+         where the default one does not, there are no rules.",
     ),
     key(
         "body_bytes_max",

@@ -15,7 +15,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{Service, apply};
 use crate::auth::lookups::Lookups;
 use crate::message::Draft;
-use crate::message::envelope::{Client, Envelope};
+use crate::message::envelope::{Client, Envelope, bare_path};
 use crate::message::origin;
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
@@ -273,8 +273,5 @@ fn text(octets: &[u8]) -> String {
 
 /// A reverse or forward path without its angle brackets.
 fn path(octets: &[u8]) -> String {
-    let path = text(octets.trim_ascii());
-    path.strip_prefix('<')
-        .and_then(|path| path.strip_suffix('>'))
-        .map_or(path.clone(), str::to_owned)
+    bare_path(&text(octets.trim_ascii())).to_owned()
 }

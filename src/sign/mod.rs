@@ -69,7 +69,8 @@ impl Signers {
         BodyWant { canonicalization, length: None }
     }
 
-    /// The values of the signature fields. Why a key did not sign is added to the reasons.
+    /// The values of the signature fields. Which keys signed, and why others did not, is added to
+    /// the reasons.
     pub fn sign(
         &self,
         headers: &HeaderBlock,
@@ -85,10 +86,13 @@ impl Signers {
             } else {
                 signer.sign(&self.runtime.config.sign, headers, &body_hash.sha256, now)
             };
+            let (selector, domain) = (signer.key.selector(), signer.key.domain());
             match signature {
-                Ok(signature) => signatures.push(signature),
+                Ok(signature) => {
+                    signatures.push(signature);
+                    reasons.push(format!("signed by {selector} of {domain}"));
+                }
                 Err(reason) => {
-                    let (selector, domain) = (signer.key.selector(), signer.key.domain());
                     reasons.push(format!("not signed by {selector} of {domain}: {reason}"));
                 }
             }
@@ -172,7 +176,7 @@ fn allowed(
         SignLocal::All => return Ok(()),
         SignLocal::Off => "mail of local origin, and sign.local is \"off\"",
         SignLocal::Domains => {
-            if address::sender_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
+            if address::mailbox_domain(&envelope.mail_from).as_deref() == Some(author_domain) {
                 return Ok(());
             }
             "local mail whose reverse path is not of its author domain, and sign.local is \"domains\""

@@ -10,9 +10,8 @@ use viaspf_record::{
 };
 
 use super::domain::Sender;
+use crate::message::domain::NAME_OCTETS_MAX;
 
-/// RFC 7208 §7.3: the longest domain name.
-const NAME_BYTES_MAX: usize = 253;
 /// An explanation is one line of a reply (RFC 5321 §4.5.3.1.5 allows 512 octets).
 const EXPLANATION_BYTES_MAX: usize = 400;
 
@@ -35,8 +34,8 @@ impl Values<'_> {
         for segment in &text.segments {
             self.segment(segment, &mut name);
             // Only the end is wanted: a record of 64 KB cannot make a name of megabytes.
-            let excess = name.len().saturating_sub(2 * NAME_BYTES_MAX);
-            if excess > NAME_BYTES_MAX {
+            let excess = name.len().saturating_sub(2 * NAME_OCTETS_MAX);
+            if excess > NAME_OCTETS_MAX {
                 name.drain(..name.ceil_char_boundary(excess));
             }
         }
@@ -151,7 +150,7 @@ fn url_escape(value: &str) -> String {
 /// RFC 7208 §7.3: labels are removed from the left until 253 octets are left.
 fn fit(name: &str) -> &str {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let Some(excess) = name.len().checked_sub(NAME_BYTES_MAX).filter(|&excess| excess > 0) else {
+    let Some(excess) = name.len().checked_sub(NAME_OCTETS_MAX).filter(|&excess| excess > 0) else {
         return name;
     };
     // The dot before the first label that is kept stands at `excess - 1` or later.
@@ -241,7 +240,7 @@ mod tests {
     fn macros_do_not_multiply_without_bound() {
         let text = "%{S}%{l255r+}%{ir}".repeat(65_536 / 18);
         let start = std::time::Instant::now();
-        assert!(expand("2001:db8::1", &text).len() <= NAME_BYTES_MAX);
+        assert!(expand("2001:db8::1", &text).len() <= NAME_OCTETS_MAX);
         assert!(start.elapsed().as_secs() < 2);
     }
 }
