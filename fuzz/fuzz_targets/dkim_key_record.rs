@@ -6,7 +6,6 @@ use mailseal::dkim::digest::BodyHasher;
 use mailseal::dkim::record::KeyRecord;
 use mailseal::dkim::verify::{Check, KeyLookup, begin};
 use mailseal::message::header::HeaderBlock;
-use mailseal::result::AuthResult;
 
 /// The body hash is that of `Hello.`, and the signatures are nobody's.
 const REST: &str = "d=example.org; s=s; h=from; c=relaxed/relaxed; \
