@@ -7,19 +7,19 @@ use crate::scan::ScanResult;
 use crate::verdict::Change;
 
 /// RFC 8601
-pub const RESULTS: &str = "Authentication-Results";
+pub(crate) const RESULTS: &str = "Authentication-Results";
 /// RFC 7208 §9.1
-pub const RECEIVED_SPF: &str = "Received-SPF";
+pub(crate) const RECEIVED_SPF: &str = "Received-SPF";
 /// What the scanner said.
-pub const VIRUS_STATUS: &str = "X-Virus-Status";
+pub(crate) const VIRUS_STATUS: &str = "X-Virus-Status";
 /// One field a tag.
-pub const TAG: &str = "X-Mailseal-Tag";
+pub(crate) const TAG: &str = "X-Mailseal-Tag";
 /// RFC 6376 §3.5
-pub const SIGNATURE: &str = "DKIM-Signature";
+pub(crate) const SIGNATURE: &str = "DKIM-Signature";
 
 /// What is written into a message that is delivered.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The value of our results field; `None` where nothing was verified.
     pub results: Option<&'a str>,
     /// The values of our `Received-SPF` fields.
@@ -37,7 +37,7 @@ pub struct Wanted<'a> {
 /// The edits. Deletions come first, from the last field of a name to its first, so that none moves
 /// the fields that are still to be deleted; each insertion goes on top of those before it, so that
 /// the results stand topmost, where RFC 8601 §4 wants them.
-pub fn changes(
+pub(crate) fn changes(
     headers: &HeaderBlock,
     origin: Origin,
     ours: &[String],

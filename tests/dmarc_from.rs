@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mailseal::message::address::{Author, Malformed, author, mailbox_domain};
+use mailseal::message::address::{Author, Malformed, author, sender_domain};
 use mailseal::message::header::HeaderBlock;
 use proptest::prelude::*;
 
@@ -220,7 +220,7 @@ fn envelope_addresses() {
         ("a@[192.0.2.1]", None),
         ("a@good.example\r\nx", None),
     ] {
-        assert_eq!(mailbox_domain(address).as_deref(), domain, "{address:?}");
+        assert_eq!(sender_domain(address).as_deref(), domain, "{address:?}");
     }
 }
 

@@ -8,7 +8,7 @@
 //! turn a `fail` into a `temperror`.
 
 mod alignment;
-mod record;
+pub mod record;
 mod walk;
 
 use crate::dkim::Verification;

@@ -28,8 +28,8 @@ use crate::runtime::Runtime;
 /// The look-ups under way.
 #[derive(Default)]
 pub struct Lookups {
-    /// Of the connection: all its messages share the answer.
-    iprev: Option<Shared<BoxFuture<'static, Iprev>>>,
+    /// Of the connection: all its messages share the answer. A panic leaves them without one.
+    iprev: Option<Shared<BoxFuture<'static, Option<Iprev>>>>,
     spf: Vec<Task<Spf>>,
     dkim: Vec<Dkim>,
     dkim_left_out: usize,
@@ -50,7 +50,8 @@ impl Lookups {
         let Some(addr) = client.addr else { return };
         let (dns, name) = (dns(runtime), client.name.clone());
         let question = async move { iprev::check(&dns, addr, name.as_deref()).await };
-        self.iprev = Some(answer(start(question)).boxed().shared());
+        let task = start(question);
+        self.iprev = Some(async { task.await.ok() }.boxed().shared());
     }
 
     /// Asks for the SPF records of both identities (RFC 7208 §2.3: HELO is checked, too).
@@ -121,7 +122,7 @@ impl Lookups {
     /// Awaits all answers and puts them together.
     pub async fn settle(self, dns: &Dns, hashes: &BodyHashes) -> Authentication {
         let iprev = match self.iprev {
-            Some(iprev) => Some(iprev.await),
+            Some(iprev) => iprev.await,
             None => None,
         };
         let mut spf = Vec::new();

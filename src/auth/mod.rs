@@ -2,7 +2,7 @@
 
 pub mod dmarc;
 pub mod iprev;
-pub mod lookups;
+pub(crate) mod lookups;
 pub mod results;
 pub mod spf;
 

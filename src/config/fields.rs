@@ -251,11 +251,7 @@ const POLICY: &[Field] = &[
 
 const POLICY_EXEMPT: &[Field] = &[
     unset("networks", r#"["192.0.2.0/24"]"#, "Clients."),
-    unset(
-        "lists",
-        r#"["announce.example.org"]"#,
-        "List-Ids. Anybody can write one: where you know the list's hosts, name those networks.",
-    ),
+    unset("lists", r#"["announce.example.org"]"#, "List-Ids; anybody can write one and so escape."),
     unset(
         "recipients",
         r#"["abuse@example.org", "lists.example.org"]"#,

@@ -10,7 +10,7 @@
 pub mod endpoint;
 pub mod error;
 pub mod fields;
-pub mod nearest;
+pub(crate) mod nearest;
 mod parse;
 mod resolve;
 pub mod sample;

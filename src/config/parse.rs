@@ -16,7 +16,7 @@ const FIELD_NAME_BYTES_MAX: usize = 996;
 
 /// Fields that change on the way, that the MTA removes, or that tell of later hops: a signature
 /// over them breaks (RFC 6376 §5.4.1).
-const NEVER_SIGNED: [&str; 9] = [
+const NEVER_SIGNED: [&str; 10] = [
     "Received",
     "Return-Path",
     "Bcc",
@@ -26,6 +26,7 @@ const NEVER_SIGNED: [&str; 9] = [
     "Authentication-Results",
     "Received-SPF",
     "X-Virus-Status",
+    "X-Mailseal-Tag",
 ];
 
 /// A network in CIDR notation, or one address.

@@ -105,7 +105,7 @@ fn hides_from(field: Field<'_>) -> bool {
 /// The domain of an envelope address without its angle brackets, normalized; `None` for the null
 /// reverse path, an address literal and what is no domain name. A quoted local part may hold `@`
 /// (RFC 5321 §4.1.2).
-pub fn mailbox_domain(address: &str) -> Option<String> {
+pub fn sender_domain(address: &str) -> Option<String> {
     let domain = if address.starts_with('"') {
         let (_, length) = cfws::quoted(address.as_bytes()).ok()?;
         address.get(length..)?.strip_prefix('@')?

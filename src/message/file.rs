@@ -19,7 +19,8 @@ pub fn parse(octets: &[u8], envelope: Envelope, limits: &Limits) -> (Draft, Vec<
         draft.add_recipient(recipient, limits);
     }
     let mut rest = message.as_slice();
-    if is_separator(rest) {
+    if rest.starts_with(b"From ") && field(rest).is_none() {
+        // The separator line of an mbox is no header field; `From :` begins one (RFC 5322 §4.5).
         rest = &rest[line_len(rest)..];
     }
     while let Some((field_len, colon)) = field(rest) {
@@ -60,11 +61,6 @@ pub fn emit(headers: &HeaderBlock, body: &[u8], changes: &[Change]) -> Vec<u8> {
     message.extend_from_slice(b"\r\n");
     message.extend_from_slice(body);
     message
-}
-
-/// Whether the separator line of an mbox comes first, which is no header field. `From :` is one.
-fn is_separator(octets: &[u8]) -> bool {
-    octets.strip_prefix(b"From ").is_some_and(|rest| !rest.trim_ascii_start().starts_with(b":"))
 }
 
 fn with_crlf(octets: &[u8]) -> Vec<u8> {
@@ -123,7 +119,8 @@ mod tests {
     fn unix_texts_mboxes_and_broken_headers() {
         assert_eq!(parsed(b"A: 1\n\nx\ny").1, b"x\r\ny");
         assert_eq!(parsed(b"From joe Mon\nA: 1\n\nx").0.headers.len(), 1);
-        assert_eq!(parsed(b"From : joe\nA: 1\n\nx").0.headers.len(), 2);
+        assert_eq!(parsed(b"From joe Mon 11:47\nFrom : a\n").0.headers.len(), 1);
+        assert_eq!(parsed(b"From : a\nA: 1\n").0.headers.len(), 2);
         assert_eq!(parsed(b"A: 1\r\nno field\r\n").1, b"no field\r\n");
         assert_eq!(parsed(b" From: folded first line\r\n").0.headers.len(), 0);
         assert_eq!(parsed(b"").1, b"");

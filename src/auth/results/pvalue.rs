@@ -1,6 +1,6 @@
 //! Values of foreign origin in the words of RFC 8601 §2.2's grammar.
 
-use crate::message::address::mailbox_domain;
+use crate::message::address::sender_domain;
 use crate::message::{cfws, domain};
 
 /// The longest value that is written. A line holds 998 octets (RFC 5322 §2.1.1).
@@ -67,7 +67,7 @@ fn quote(text: &str) -> String {
 /// SMTPUTF8: a domain name has its A-labels, a local part has nothing and RFC 8601 §2.2 lets it be
 /// left out.
 fn ascii(text: &str) -> String {
-    mailbox_domain(text).or_else(|| domain::normalize(text)).unwrap_or_else(|| text.to_owned())
+    sender_domain(text).or_else(|| domain::normalize(text)).unwrap_or_else(|| text.to_owned())
 }
 
 /// `[ [ local-part ] "@" ] domain-name`, but for a bare domain name, which is a token.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use viaspf_record::{
     Escape, ExplainString, ExplainStringSegment, Macro, MacroExpand, MacroKind, MacroString,
@@ -11,6 +10,7 @@ use viaspf_record::{
 
 use super::domain::Sender;
 use crate::message::domain::NAME_OCTETS_MAX;
+use crate::runtime::system_clock;
 
 /// An explanation is one line of a reply (RFC 5321 §4.5.3.1.5 allows 512 octets).
 const EXPLANATION_BYTES_MAX: usize = 400;
@@ -96,10 +96,7 @@ impl Values<'_> {
             MacroKind::HeloDomain => self.helo.to_owned(),
             MacroKind::PrettyIp => self.client.to_string(),
             MacroKind::Receiver => self.receiver.to_owned(),
-            MacroKind::Timestamp => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs())
-                .to_string(),
+            MacroKind::Timestamp => system_clock().to_string(),
             MacroKind::VersionLabel => {
                 if self.client.is_ipv4() { "in-addr" } else { "ip6" }.to_owned()
             }
