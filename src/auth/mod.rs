@@ -1,5 +1,6 @@
 //! Email authentication: one file a method, each with its result in RFC 8601's words.
 
+pub mod arc;
 pub mod dmarc;
 pub mod iprev;
 pub mod lookups;

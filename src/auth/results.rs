@@ -9,6 +9,7 @@
 mod fold;
 mod forged;
 mod pvalue;
+pub(crate) mod read;
 
 use super::Authentication;
 use super::dmarc::{Dmarc, Policy};
@@ -18,6 +19,7 @@ use crate::dkim::Verification;
 use crate::result::AuthResult;
 
 pub use forged::claims_authserv_id;
+pub use read::repeated;
 
 /// More signatures than this are counted, not shown.
 const SIGNATURES_MAX: usize = 32;

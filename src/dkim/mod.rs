@@ -5,7 +5,7 @@ mod base64;
 pub mod canonical;
 mod der;
 pub mod digest;
-mod key_check;
+pub(crate) mod key_check;
 pub mod name;
 pub mod record;
 pub mod sign;
