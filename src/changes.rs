@@ -1,9 +1,10 @@
 //! The edits that a verdict asks for, in the order in which they are applied.
 
-use crate::auth::results;
+use crate::auth::{arc, results};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
+use crate::sign::seal::Sealed;
 use crate::verdict::Change;
 
 /// RFC 8601
@@ -26,6 +27,8 @@ pub struct Wanted<'a> {
     pub tags: &'a [String],
     /// The values of our signature fields.
     pub signatures: &'a [String],
+    /// Our set of ARC fields.
+    pub sealed: Option<&'a Sealed>,
     /// Why the MTA holds the message; `None` where it does not.
     pub quarantine: Option<&'a str>,
 }
@@ -51,6 +54,13 @@ pub fn changes(
     changes.extend(wanted.tags.iter().rev().map(|tag| insert(TAG, tag)));
     changes.extend(wanted.scan.map(|scan| insert(VIRUS_STATUS, &scan.to_string())));
     changes.extend(wanted.signatures.iter().rev().map(|value| insert(SIGNATURE, value)));
+    if let Some(Sealed { results, signature, seal }) = wanted.sealed {
+        changes.extend([
+            insert(arc::RESULTS, results),
+            insert(arc::MESSAGE_SIGNATURE, signature),
+            insert(arc::SEAL, seal),
+        ]);
+    }
     changes.extend(wanted.results.map(|value| insert(RESULTS, value)));
     changes
         .extend(wanted.quarantine.map(|reason| Change::Quarantine { reason: reason.to_owned() }));
@@ -86,8 +96,14 @@ mod tests {
         headers.push(b"X-Virus-Status", b" Clean");
         headers.push(b"authentication-results", b" other.example; spf=pass");
         headers.push(b"AUTHENTICATION-RESULTS", b" (c) MX.example.org; none");
-        let wanted =
-            Wanted { results: None, scan: None, tags: &[], signatures: &[], quarantine: None };
+        let wanted = Wanted {
+            results: None,
+            scan: None,
+            tags: &[],
+            signatures: &[],
+            sealed: None,
+            quarantine: None,
+        };
         let ours = ["mx.example.org".to_owned()];
         let delete =
             |name: &str, occurrence| Change::DeleteHeader { name: name.into(), occurrence };

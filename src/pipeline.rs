@@ -9,9 +9,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::auth::lookups::Lookups;
-use crate::auth::{Authentication, results};
+use crate::auth::{Authentication, arc, results};
 use crate::changes::{Wanted, changes};
-use crate::dkim::digest::{BodyHasher, BodyHashes};
+use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
@@ -23,6 +23,7 @@ use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::Scanner;
 use crate::sign::Signers;
+use crate::sign::seal::Sealing;
 use crate::verdict::{Disposition, Verdict};
 
 /// How much of a message is handed on at once where all of it is there already.
@@ -47,6 +48,8 @@ struct Subject {
     over_limit: Option<&'static str>,
     origin: Origin,
     author: Author,
+    /// Where a set is to be put on the message's ARC chain.
+    sealing: Option<Sealing>,
     reasons: Vec<String>,
 }
 
@@ -62,12 +65,14 @@ impl Inspection {
     pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
         let mut subject = Subject::new(runtime, draft);
         let plan = subject.plan();
-        let (lookups, hasher) = match &plan {
+        let (lookups, mut wants) = match &plan {
             Plan::Verify => subject.start_verifying(lookups),
-            Plan::Sign(signers) => (Lookups::default(), BodyHasher::new(signers.body_wants())),
-            Plan::Pass => (Lookups::default(), BodyHasher::new([])),
+            Plan::Sign(signers) => (Lookups::default(), signers.body_wants().collect()),
+            Plan::Pass => (Lookups::default(), Vec::new()),
         };
-        let sink = subject.open_sink(hasher).await;
+        subject.choose_sealing(&plan);
+        wants.extend(subject.sealing.as_ref().map(Sealing::body_want));
+        let sink = subject.open_sink(BodyHasher::new(wants)).await;
         Self { subject, plan, lookups, sink }
     }
 
@@ -119,6 +124,7 @@ impl Subject {
             headers: Arc::new(headers),
             over_limit,
             origin,
+            sealing: None,
             reasons: vec![reason],
         }
     }
@@ -145,7 +151,7 @@ impl Subject {
     }
 
     /// Starts what the envelope has not started yet, and what the header tells to look up.
-    fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, BodyHasher) {
+    fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, Vec<BodyWant>) {
         if self.origin == Origin::Relay {
             // What was asked of the relay itself says nothing of the message.
             lookups = Lookups::default();
@@ -159,13 +165,30 @@ impl Subject {
         if signatures.left_out > 0 {
             self.reasons.push(format!("{} more signatures were not verified", signatures.left_out));
         }
-        let hasher = BodyHasher::new(signatures.checks.iter().filter_map(|check| match check {
+        let dkim_wants = signatures.checks.iter().filter_map(|check| match check {
             Check::Pending(pending) => Some(pending.body_want()),
             Check::Done(_) => None,
-        }));
+        });
+        let mut wants: Vec<BodyWant> = dkim_wants.collect();
+        let chain = arc::begin(&self.headers, self.now);
+        if let arc::Check::Pending(pending) = &chain {
+            wants.extend(pending.body_wants());
+        }
         lookups.start_dkim(&self.runtime, &self.headers, signatures.checks);
+        lookups.start_arc(&self.runtime, &self.headers, chain, self.envelope.client.addr);
         lookups.start_dmarc(&self.runtime, &self.author);
-        (lookups, hasher)
+        (lookups, wants)
+    }
+
+    fn choose_sealing(&mut self, plan: &Plan) {
+        let unverified = !self.origin.is_ours() && !matches!(plan, Plan::Verify);
+        if unverified || self.over_limit.is_some() {
+            return;
+        }
+        match Sealing::choose(&self.runtime, self.origin, &self.headers, self.now) {
+            Ok(sealing) => self.sealing = sealing,
+            Err(reason) => self.reasons.push(format!("not sealed: {reason}")),
+        }
     }
 
     /// Puts the client that a trusted relay names in the place of the relay.
@@ -200,7 +223,16 @@ impl Subject {
 /// Puts together what the stages say: rules, policy, changes.
 fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> Verdict {
     let Subject {
-        runtime, envelope, headers, origin, author, over_limit, now, mut reasons, ..
+        runtime,
+        envelope,
+        headers,
+        origin,
+        author,
+        over_limit,
+        now,
+        sealing,
+        mut reasons,
+        ..
     } = subject;
     let hits = match over_limit {
         Some(_) => Vec::new(),
@@ -221,12 +253,15 @@ fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> 
     let changes = if held || decision.disposition == Disposition::Accept {
         let authserv_id = &runtime.config.identity.authserv_id;
         let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, &auth));
+        let sealed =
+            sealing.and_then(|sealing| sealing.seal(&headers, &body.hashes, &auth, &mut reasons));
         let signatures = sign(plan, &headers, &body.hashes, now, &mut reasons);
         let wanted = Wanted {
             results: results.as_deref(),
             scan: body.scan.as_ref(),
             tags: &decision.tags,
             signatures: &signatures,
+            sealed: sealed.as_ref(),
             quarantine: decision.cause.as_deref().filter(|_| held),
         };
         changes(&headers, origin, &runtime.authserv_ids, &wanted)

@@ -5,6 +5,7 @@
 //! all steps are added: they say what was found, whatever is done about it.
 
 use crate::auth::Authentication;
+use crate::auth::arc::Endorsement;
 use crate::auth::dmarc::{self, Dmarc};
 use crate::auth::spf::{Identity, Spf};
 use crate::config::{self, Config, Exempt};
@@ -70,6 +71,7 @@ pub fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
     let mut tags: Vec<String> = Vec::new();
     let mut reasons = Vec::new();
     let mut deciding: Option<Finding> = None;
+    reasons.extend(overridden(findings.auth));
     for step in steps(config, findings) {
         let mut strictest: Option<Finding> = None;
         for finding in step.into_iter().filter(|finding| finding.action != Action::Off) {
@@ -171,10 +173,13 @@ fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {
 fn authentication(config: &config::Policy, auth: &Authentication) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(dmarc) = &auth.dmarc {
-        findings.extend(dmarc_failure(config.dmarc, dmarc));
+        let failure = dmarc_failure(config.dmarc, dmarc);
+        findings.extend(failure.filter(|_| auth.arc_override().is_none()));
     }
-    // Forwarding breaks SPF and not DKIM: where DMARC passes, the author domain vouches for it.
-    let vouched = auth.dmarc.as_ref().is_some_and(|dmarc| dmarc.result == AuthResult::Pass);
+    // Forwarding breaks SPF and not DKIM: where DMARC passes, the author domain vouches for it;
+    // where it passed at a trusted sealer, the sealer does.
+    let vouched = auth.dmarc.as_ref().is_some_and(|dmarc| dmarc.result == AuthResult::Pass)
+        || auth.arc_override().is_some();
     let failed = |spf: &&Spf| spf.identity == Identity::MailFrom && spf.result == AuthResult::Fail;
     if let Some(spf) = auth.spf.iter().find(failed).filter(|_| !vouched) {
         findings.push(Finding {
@@ -219,6 +224,16 @@ fn dmarc_failure(strictest: Action, dmarc: &Dmarc) -> Option<Finding> {
         ),
         told: None,
     })
+}
+
+/// Says that a DMARC failure is not acted on.
+fn overridden(auth: &Authentication) -> Option<String> {
+    let Endorsement { instance, sealer, author_domain } = auth.arc_override()?;
+    Some(format!(
+        "DMARC failure of {} not acted on: it passed at the trusted ARC sealer {}, i={instance}",
+        text::visible(author_domain),
+        text::visible(sealer),
+    ))
 }
 
 /// The method whose result DNS trouble left open, where that matters to the outcome: DMARC's own,

@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::result::AuthResult;
 use crate::text;
 
 /// What each method said of one message; `None` where it was not run.
@@ -22,8 +23,19 @@ pub struct Authentication {
     pub spf: Vec<spf::Spf>,
     /// One entry a signature, in the order of the fields.
     pub dkim: Vec<crate::dkim::Verification>,
+    /// The chain of custody that forwarders left (RFC 8617).
+    pub arc: Option<arc::ArcChain>,
     /// The author domain's policy and whether the message aligns with it.
     pub dmarc: Option<dmarc::Dmarc>,
+}
+
+impl Authentication {
+    /// The trusted sealer's word for which a DMARC failure is not acted on, as a matter of local
+    /// policy (RFC 8617 §7.2.1).
+    pub fn arc_override(&self) -> Option<&arc::Endorsement> {
+        let failed = self.dmarc.as_ref().filter(|dmarc| dmarc.result == AuthResult::Fail)?;
+        self.arc.as_ref()?.endorsement(failed.author_domain.as_deref()?)
+    }
 }
 
 /// A line a result, as `check` prints them.
@@ -49,6 +61,10 @@ impl fmt::Display for Authentication {
                 dkim.algorithm.as_deref().unwrap_or("-"),
             ];
             line(f, &format!("dkim {}", dkim.result), &facts, dkim.reason.as_deref())?;
+        }
+        if let Some(arc) = self.arc.as_ref().filter(|arc| arc.result != AuthResult::None) {
+            let domains: Vec<&str> = arc.sealers.iter().map(|s| s.domain.as_str()).collect();
+            line(f, &format!("arc {}", arc.result), &domains, arc.reason.as_deref())?;
         }
         if let Some(dmarc) = &self.dmarc {
             let domain = dmarc.author_domain.as_deref().unwrap_or("-");

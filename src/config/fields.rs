@@ -52,6 +52,7 @@ pub const SECTIONS: &[Section] = &[
     section("dns", "Whom we ask.", DNS),
     section("sign", "DKIM signing of mail that leaves.", SIGN),
     section("verify", "SPF, DKIM and DMARC of mail that arrives.", VERIFY),
+    section("arc", "The chains that lists and forwarders leave on mail (RFC 8617).", ARC),
     section("policy", "What is done about authentication results.", POLICY),
     Section {
         name: "policy.exempt",
@@ -186,6 +187,23 @@ const VERIFY: &[Field] = &[
         "1024",
         "Signatures by smaller RSA keys do not pass, from 1024 (RFC 8301) to 4096.",
     ),
+];
+
+const ARC: &[Field] = &[
+    key(
+        "trusted_sealers",
+        "[]",
+        "The domains (d= of ARC-Seal, none below them) whose word for DMARC is taken: where the\n\
+         chain passes, a DMARC failure is not acted on if it was a pass at one of these and all\n\
+         sealers after it are of these, too. Such a sealer can write any author's name.",
+    ),
+    key(
+        "seal",
+        "false",
+        "Whether verified mail is sealed, for what leaves here again: lists, forwarding. Wants\n\
+         seal_domain.",
+    ),
+    unset("seal_domain", r#""example.org""#, "The domain that seals, with its active RSA key."),
 ];
 
 const POLICY: &[Field] = &[

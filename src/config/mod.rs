@@ -45,6 +45,8 @@ pub struct Config {
     pub sign: Sign,
     /// `[verify]`
     pub verify: Verify,
+    /// `[arc]`
+    pub arc: Arc,
     /// `[policy]`
     pub policy: Policy,
     /// `[rules]`
@@ -182,6 +184,15 @@ pub struct Verify {
     pub enabled: bool,
     /// RSA keys below this are `policy`, not `pass` (RFC 8301 §3.2).
     pub min_rsa_bits: u32,
+}
+
+/// `[arc]`: the chains of forwarders and lists (RFC 8617).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Arc {
+    /// The sealers whose word for DMARC we take, in ASCII lower case.
+    pub trusted_sealers: Vec<String>,
+    /// The domain whose key seals; `None` where nothing is sealed.
+    pub seal_domain: Option<String>,
 }
 
 /// `[policy]`: what is done about authentication results.

@@ -291,8 +291,8 @@ fn signed_fields(tags: &TagList<'_>, form: Form) -> Result<Vec<String>, Signatur
         if names.len() == SIGNED_FIELDS_MAX {
             return Err(SignatureFault::FieldsTooMany);
         }
-        let named = |text: &&str| is_field_name(text) || (form == Form::Arc && text.is_empty());
-        let text = std::str::from_utf8(item).ok().filter(named);
+        let allowed = |text: &&str| is_field_name(text) || (form == Form::Arc && text.is_empty());
+        let text = std::str::from_utf8(item).ok().filter(allowed);
         names.push(text.ok_or(SignatureFault::Value("h"))?.to_ascii_lowercase());
     }
     let from_signed = names.iter().any(|name| name == "from");

@@ -1,13 +1,14 @@
 //! ARC (RFC 8617): the chain of custody that lists and forwarders leave on a message.
 //!
 //! `set` finds the sets and their structure, `seal` reads an ARC-Seal and says what it signs,
-//! `validate` is §5.2, and `endorse` reads what trusted sealers say of DMARC. What a set says counts
+//! `validate` is §5.2, `endorse` reads what trusted sealers say of DMARC, and `own` what we said. What a set says counts
 //! for nothing unless the whole chain passes.
 //!
 //! Failure: "All errors, including DNS failures, become unrecoverable and are considered permanent"
 //! (§5.2.1): whatever goes wrong is a fail with its reason.
 
 mod endorse;
+mod own;
 mod seal;
 mod set;
 mod validate;
@@ -20,6 +21,7 @@ use crate::result::AuthResult;
 
 pub use validate::{Check, HeaderCheck, Pending, begin};
 
+pub(crate) use own::own_results;
 pub(crate) use seal::{MESSAGE_SIGNATURE, RESULTS, SEAL, Status, append_set};
 pub(crate) use set::{Gathered, INSTANCE_MAX, gather};
 
@@ -83,12 +85,12 @@ impl ArcChain {
         }
     }
 
-    fn failed(self, reason: impl ToString) -> Self {
+    fn failed(self, reason: String) -> Self {
         Self {
             result: AuthResult::Fail,
             oldest_pass: None,
             endorsements: Vec::new(),
-            reason: Some(reason.to_string()),
+            reason: Some(reason),
             ..self
         }
     }

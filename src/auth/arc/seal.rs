@@ -56,7 +56,7 @@ pub(super) struct Seal {
 
 /// What makes a seal invalid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum SealFault {
+pub(crate) enum SealFault {
     #[error(transparent)]
     Signature(#[from] SignatureFault),
     /// "the DKIM "h" tag is NOT allowed and, if found, MUST result in a cv status of "fail""

@@ -70,13 +70,13 @@ pub fn begin(headers: &HeaderBlock, now: u64) -> Check {
         return Check::Done(chain.failed(format!("ARC-Seal {highest} says cv=fail")));
     }
     match sets {
-        Ok(sets) => Pending::new(chain, sets, now).unwrap_or_else(Check::Done),
-        Err(fault) => Check::Done(chain.failed(fault)),
+        Ok(sets) => Pending::of(chain, sets, now),
+        Err(fault) => Check::Done(chain.failed(fault.to_string())),
     }
 }
 
 impl Pending {
-    fn new(mut chain: ArcChain, sets: Vec<Set>, now: u64) -> Result<Check, ArcChain> {
+    fn of(mut chain: ArcChain, sets: Vec<Set>, now: u64) -> Check {
         let newest_first = sets.iter().rev();
         chain.sealers = newest_first
             .map(|set| Sealer {
@@ -87,7 +87,7 @@ impl Pending {
             .collect();
         let (newest, query_names) = match wanted(&sets, now) {
             Ok(wanted) => wanted,
-            Err(reason) => return Err(chain.failed(reason)),
+            Err(reason) => return Check::Done(chain.failed(reason)),
         };
         let older = sets.iter().rev().skip(1).take(OLDER_MAX).map(|set| {
             match message_signature(set, now) {
@@ -97,7 +97,7 @@ impl Pending {
             }
         });
         let older = older.collect();
-        Ok(Check::Pending(Box::new(Self { chain, sets, newest, older, query_names })))
+        Check::Pending(Box::new(Self { chain, sets, newest, older, query_names }))
     }
 
     /// The names whose TXT records are wanted, each once: no more than 51.
