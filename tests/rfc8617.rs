@@ -365,6 +365,31 @@ fn every_fault_is_a_fail() {
     }
 }
 
+/// §6, §10.2: the chain in a results field.
+#[test]
+fn what_a_results_field_says() {
+    let sealer = Sealer::new("a.example");
+    let (message, zone) = chain_of(&[(&sealer, PASSED)]);
+    let render = |chain: ArcChain| {
+        let chain = ArcChain { remote_ip: "2001:db8::1".parse().ok(), ..chain };
+        let auth = Authentication { arc: Some(chain), ..Authentication::default() };
+        words(&results::render("mx", &auth)).join(" ")
+    };
+    assert_eq!(
+        render(validate(&message, &zone, &[])),
+        "mx; dkim=none; arc=pass smtp.remote-ip=\"2001:db8::1\" header.oldest-pass=0"
+    );
+    assert_eq!(
+        render(validate(&message, &Zone::new(), &[])),
+        "mx; dkim=none; arc=fail reason=\"ARC-Message-Signature 1: no key for signature\" \
+         smtp.remote-ip=\"2001:db8::1\""
+    );
+    assert_eq!(
+        render(validate(&sample(), &zone, &[])),
+        "mx; dkim=none; arc=none smtp.remote-ip=\"2001:db8::1\""
+    );
+}
+
 const COST_MAX: Duration = Duration::from_secs(5);
 
 fn bounded<T>(work: impl FnOnce() -> T) -> T {

@@ -200,8 +200,10 @@ const ARC: &[Field] = &[
     key(
         "seal",
         "false",
-        "Whether verified mail is sealed, for what leaves here again: lists, forwarding. Wants\n\
-         seal_domain.",
+        "Whether verified mail is sealed, for what leaves here again: forwarding, lists. Mail of\n\
+         origin local that we sealed when it came is sealed again, as a list on this host has\n\
+         changed it; so whoever is in identity.trusted_networks can change what was sealed.\n\
+         Wants seal_domain.",
     ),
     unset("seal_domain", r#""example.org""#, "The domain that seals, with its active RSA key."),
 ];

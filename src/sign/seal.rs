@@ -17,7 +17,7 @@ use crate::dkim::folded::Folded;
 use crate::dkim::sign::{SignError, SigningRequest};
 use crate::dkim::signing_key::SigningKey;
 use crate::dkim::{base64, record::KeyType};
-use crate::keys::Key;
+use crate::keys::{Key, KeyRing};
 use crate::message::header::{Field, HeaderBlock};
 use crate::message::origin::Origin;
 use crate::result::AuthResult;
@@ -167,6 +167,11 @@ fn next(gathered: Option<&Gathered>, chain: AuthResult) -> Result<(u8, Status), 
     Ok((gathered.highest + 1, status))
 }
 
+/// The key that seals for a domain. RFC 8617 knows RSA alone, and validators little else.
+pub fn key<'a>(keys: &'a KeyRing, domain: &str) -> Option<&'a Arc<Key>> {
+    keys.for_domain(domain).iter().find(|key| KeyType::from(key.algorithm()) == KeyType::Rsa)
+}
+
 /// How one message is sealed.
 pub struct Sealing {
     runtime: Arc<Runtime>,
@@ -193,10 +198,11 @@ impl Sealing {
         headers: &HeaderBlock,
         now: u64,
     ) -> Result<Option<Self>, String> {
+        if matches!(origin, Origin::Authenticated | Origin::Submission) {
+            return Ok(None);
+        }
         let Some(domain) = runtime.config.arc.seal_domain.as_deref() else { return Ok(None) };
-        // RFC 8617 knows RSA alone, and validators little else.
-        let mut keys = runtime.keys.for_domain(domain).iter();
-        let key = keys.find(|key| KeyType::from(key.algorithm()) == KeyType::Rsa);
+        let key = key(&runtime.keys, domain);
         let key = key.ok_or_else(|| format!("no active RSA key for {domain}"))?.clone();
         let basis = match origin {
             Origin::Inbound => Some(Basis::Verified { repeated: Vec::new() }),
