@@ -50,7 +50,8 @@ fn all(auth: &Authentication) -> Vec<Vec<String>> {
     results.extend(auth.spf.iter().map(spf));
     results.extend(dkim(&auth.dkim));
     // RFC 8601 §2.7.1: verified, and no signature there.
-    if auth.dkim.is_empty() && (!results.is_empty() || auth.dmarc.is_some()) {
+    let verified = !results.is_empty() || auth.arc.is_some() || auth.dmarc.is_some();
+    if auth.dkim.is_empty() && verified {
         results.push(method("dkim", AuthResult::None, None));
     }
     results.extend(auth.arc.as_ref().map(arc));
