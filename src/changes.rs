@@ -8,17 +8,17 @@ use crate::sign::seal::Sealed;
 use crate::verdict::Change;
 
 /// RFC 8601
-pub const RESULTS: &str = "Authentication-Results";
+pub(crate) const RESULTS: &str = "Authentication-Results";
 /// What the scanner said.
-pub const VIRUS_STATUS: &str = "X-Virus-Status";
+pub(crate) const VIRUS_STATUS: &str = "X-Virus-Status";
 /// One field a tag.
-pub const TAG: &str = "X-Mailseal-Tag";
+pub(crate) const TAG: &str = "X-Mailseal-Tag";
 /// RFC 6376 §3.5
-pub const SIGNATURE: &str = "DKIM-Signature";
+pub(crate) const SIGNATURE: &str = "DKIM-Signature";
 
 /// What is written into a message that is delivered.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The value of our results field; `None` where nothing was verified.
     pub results: Option<&'a str>,
     /// What the scanner said.
@@ -36,7 +36,7 @@ pub struct Wanted<'a> {
 /// The edits. Deletions come first, from the last field of a name to its first, so that none moves
 /// the fields that are still to be deleted; each insertion goes on top of those before it, so that
 /// the results stand topmost, where RFC 8601 §4 wants them.
-pub fn changes(
+pub(crate) fn changes(
     headers: &HeaderBlock,
     origin: Origin,
     ours: &[String],

@@ -13,18 +13,19 @@ use crate::auth::{Authentication, arc, results};
 use crate::changes::{Wanted, changes};
 use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
+use crate::message::Draft;
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
-use crate::message::envelope::Envelope;
+use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
-use crate::message::{Draft, received};
+use crate::message::received::{self, ReceivedFrom};
 use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
-use crate::scan::Scanner;
+use crate::scan::{Scan, ScanResult, Scanner};
 use crate::sign::Signers;
 use crate::sign::seal::Sealing;
-use crate::verdict::{Disposition, Verdict};
+use crate::verdict::{Disposition, Hit, Verdict};
 
 /// How much of a message is handed on at once where all of it is there already.
 const CHUNK_BYTES: usize = 65_536;
@@ -46,11 +47,21 @@ struct Subject {
     envelope: Envelope,
     headers: Arc<HeaderBlock>,
     over_limit: Option<&'static str>,
+    is_space_assumed: bool,
     origin: Origin,
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
     sealing: Option<Sealing>,
     reasons: Vec<String>,
+}
+
+/// What was found once the message is through.
+struct Found {
+    hashes: BodyHashes,
+    auth: Authentication,
+    scan: Option<ScanResult>,
+    /// `None` where the rules did not end in time.
+    hits: Option<Vec<Hit>>,
 }
 
 /// What is done with the message.
@@ -87,21 +98,21 @@ impl Inspection {
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
-        let body = sink.finish(subject.deadline).await;
-        let auth = match plan {
-            Plan::Verify => {
-                let Subject { runtime, author, deadline, .. } = &subject;
-                lookups.settle(&runtime.resolver.until(*deadline), author, &body.hashes).await
-            }
-            Plan::Sign(_) | Plan::Pass => Authentication::default(),
-        };
-        evaluate(subject, &plan, body, auth)
+        let Body { hashes, kept, scan } = sink.finish();
+        let (auth, scan, hits) = tokio::join!(
+            subject.authenticate(&plan, lookups, &hashes),
+            subject.scanned(scan),
+            subject.matched(kept),
+        );
+        evaluate(subject, &plan, Found { hashes, auth, scan, hits })
     }
 
     /// Judges a message that is all there.
     pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
         let mut lookups = Lookups::default();
-        lookups.start_iprev(runtime, &draft.envelope.client);
+        if runtime.config.verify.enabled {
+            lookups.start_iprev(runtime, &draft.envelope.client);
+        }
         let mut inspection = Self::open(runtime, draft, lookups).await;
         let mut body = Bytes::from(body);
         while !body.is_empty() {
@@ -113,7 +124,7 @@ impl Inspection {
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed } = draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
@@ -123,6 +134,7 @@ impl Subject {
             envelope,
             headers: Arc::new(headers),
             over_limit,
+            is_space_assumed,
             origin,
             sealing: None,
             reasons: vec![reason],
@@ -142,6 +154,8 @@ impl Subject {
         }
         let Self { runtime, origin, envelope, author, headers, now, .. } = self;
         match Signers::choose(runtime, *origin, envelope, author, headers, *now) {
+            // A simple signature over white space that we only assume would not verify.
+            Ok(signers) if self.is_space_assumed => Plan::Sign(signers.with_relaxed_header()),
             Ok(signers) => Plan::Sign(signers),
             Err(reason) => {
                 self.reasons.push(format!("not signed: {reason}"));
@@ -194,13 +208,41 @@ impl Subject {
     /// Puts the client that a trusted relay names in the place of the relay.
     fn look_behind_relay(&mut self) {
         let relays = &self.runtime.config.identity.trusted_relays;
-        if let Some((client, helo)) = received::client(&self.headers, relays) {
-            self.envelope.client = client;
+        if let Some(ReceivedFrom { addr, helo }) = received::client(&self.headers, relays) {
+            self.envelope.client = Client { addr: Some(addr), name: None };
             self.envelope.helo = Some(helo);
         } else {
             // SPF of the relay's own address would fail, and say nothing.
             self.envelope.client.addr = None;
             self.reasons.push("SPF not checked: the relay names no client".to_owned());
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        plan: &Plan,
+        lookups: Lookups,
+        hashes: &BodyHashes,
+    ) -> Authentication {
+        match plan {
+            Plan::Verify => {
+                lookups.settle(&self.runtime.resolver.until(self.deadline), hashes).await
+            }
+            Plan::Sign(_) | Plan::Pass => Authentication::default(),
+        }
+    }
+
+    async fn scanned(&self, scan: Option<Scan>) -> Option<ScanResult> {
+        match scan {
+            Some(scan) => Some(scan.finish(self.deadline).await),
+            None => None,
+        }
+    }
+
+    async fn matched(&self, body: Vec<u8>) -> Option<Vec<Hit>> {
+        match self.over_limit {
+            Some(_) => Some(Vec::new()),
+            None => Runtime::match_rules(&self.runtime, &self.headers, body, self.deadline).await,
         }
     }
 
@@ -220,8 +262,8 @@ impl Subject {
     }
 }
 
-/// Puts together what the stages say: rules, policy, changes.
-fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> Verdict {
+/// Puts together what the stages say: policy, then changes.
+fn evaluate(subject: Subject, plan: &Plan, found: Found) -> Verdict {
     let Subject {
         runtime,
         envelope,
@@ -234,18 +276,15 @@ fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> 
         mut reasons,
         ..
     } = subject;
-    let hits = match over_limit {
-        Some(_) => Vec::new(),
-        None => runtime.rules.evaluate(&headers, &body.kept),
-    };
+    let Found { hashes, auth, scan, hits } = found;
     let findings = Findings {
         origin,
         envelope: &envelope,
         headers: &headers,
         author: &author,
         auth: &auth,
-        hits: &hits,
-        scan: body.scan.as_ref(),
+        hits: hits.as_deref(),
+        scan: scan.as_ref(),
         over_limit,
     };
     let decision = policy::decide(&runtime.config, &findings);
@@ -254,11 +293,11 @@ fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> 
         let authserv_id = &runtime.config.identity.authserv_id;
         let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, &auth));
         let sealed =
-            sealing.and_then(|sealing| sealing.seal(&headers, &body.hashes, &auth, &mut reasons));
-        let signatures = sign(plan, &headers, &body.hashes, now, &mut reasons);
+            sealing.and_then(|sealing| sealing.seal(&headers, &hashes, &auth, &mut reasons));
+        let signatures = sign(plan, &headers, &hashes, now, &mut reasons);
         let wanted = Wanted {
             results: results.as_deref(),
-            scan: body.scan.as_ref(),
+            scan: scan.as_ref(),
             tags: &decision.tags,
             signatures: &signatures,
             sealed: sealed.as_ref(),
@@ -276,8 +315,8 @@ fn evaluate(subject: Subject, plan: &Plan, body: Body, auth: Authentication) -> 
         origin,
         role: plan.role(),
         auth,
-        hits,
-        scan: body.scan,
+        hits: hits.unwrap_or_default(),
+        scan,
         changes,
         reasons,
     }

@@ -9,7 +9,7 @@ use crate::auth::arc::Endorsement;
 use crate::auth::dmarc::{self, Dmarc};
 use crate::auth::spf::{Identity, Spf};
 use crate::config::{self, Config, Exempt};
-use crate::message::address::Author;
+use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
@@ -20,7 +20,7 @@ use crate::verdict::{Action, Disposition, Hit, Reply};
 
 /// Everything that a decision rests on.
 #[derive(Clone, Copy, Debug)]
-pub struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     /// Where the message comes from.
     pub origin: Origin,
     /// Its envelope.
@@ -31,8 +31,8 @@ pub struct Findings<'a> {
     pub author: &'a Author,
     /// What the authentication methods said.
     pub auth: &'a Authentication,
-    /// The rules that matched.
-    pub hits: &'a [Hit],
+    /// The rules that matched; `None` where they did not end in time.
+    pub hits: Option<&'a [Hit]>,
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
@@ -41,7 +41,7 @@ pub struct Findings<'a> {
 
 /// Policy's answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// What becomes of the message.
     pub disposition: Disposition,
     /// The reply, where that is a refusal.
@@ -67,7 +67,7 @@ struct Finding {
 }
 
 /// Decides what becomes of a message.
-pub fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
+pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
     let mut tags: Vec<String> = Vec::new();
     let mut reasons = Vec::new();
     let mut deciding: Option<Finding> = None;
@@ -115,12 +115,16 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
     }
     let author = findings.author;
     let exempt = config.policy.exempt.iter().any(|exempt| names(exempt, findings));
-    let verified = !exempt && !findings.origin.is_ours();
+    let verified = !findings.origin.is_ours();
     [
         findings.scan.map(|scan| scanned(&config.clamav, scan)).unwrap_or_default(),
         if verified { malformed_from(&config.policy, author) } else { Vec::new() },
-        if verified { authentication(&config.policy, findings.auth) } else { Vec::new() },
-        findings.hits.iter().map(rule_hit).collect(),
+        if verified && !exempt {
+            authentication(&config.policy, findings.auth)
+        } else {
+            Vec::new()
+        },
+        findings.hits.map_or_else(rules_unfinished, |hits| hits.iter().map(rule_hit).collect()),
     ]
 }
 
@@ -248,6 +252,18 @@ fn temperror(auth: &Authentication) -> Option<&'static str> {
     }
 }
 
+/// Trouble of our own, so that the message comes again.
+fn rules_unfinished() -> Vec<Finding> {
+    vec![Finding {
+        action: Action::Tempfail,
+        tag: None,
+        code: 554,
+        enhanced: "5.3.0",
+        cause: "rules did not end within limits.message_secs_max".to_owned(),
+        told: None,
+    }]
+}
+
 fn rule_hit(hit: &Hit) -> Finding {
     Finding {
         action: hit.action,
@@ -261,30 +277,24 @@ fn rule_hit(hit: &Hit) -> Finding {
 
 /// Who must not be refused: a relay would have to bounce what it took, mail of local origin with a
 /// null reverse path is itself a bounce that would be lost, and other local mail would be bounced
-/// to its sender by our own MTA.
+/// to its sender by our own MTA. All of them keep what is deferred, and try again.
 fn soften(
     asked: Disposition,
     config: &Config,
     findings: &Findings<'_>,
 ) -> (Disposition, Option<String>) {
     let unrefusable = match findings.origin {
-        Origin::Relay => "mail of a trusted relay is never refused",
+        _ if asked != Disposition::Reject => return (asked, None),
+        Origin::Relay => "mail of a trusted relay is held and not rejected",
         Origin::Local if findings.envelope.is_null_sender() => {
-            "mail of local origin with a null reverse path is never refused"
+            "mail of local origin with a null reverse path is held and not rejected"
         }
-        Origin::Local if asked == Disposition::Reject && !config.policy.reject_local => {
+        Origin::Local if !config.policy.reject_local => {
             "mail of local origin is held and not rejected: policy.reject_local is off"
         }
         _ => return (asked, None),
     };
-    let softened = match asked {
-        // What can't be judged for a limit can't be edited either: it goes on as it is.
-        Disposition::Reject if findings.over_limit.is_some() => Disposition::Accept,
-        Disposition::Reject => Disposition::Quarantine,
-        Disposition::Tempfail => Disposition::Accept,
-        milder => return (milder, None),
-    };
-    (softened, Some(unrefusable.to_owned()))
+    (Disposition::Quarantine, Some(unrefusable.to_owned()))
 }
 
 fn reply(disposition: Disposition, finding: &Finding, queue_id: Option<&str>) -> Option<Reply> {
@@ -317,8 +327,7 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
 
 /// Whether an address is the entry, or of the domain that the entry is.
 fn is_or_is_at(address: &str, entry: &str) -> bool {
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-    address.eq_ignore_ascii_case(entry) || domain.eq_ignore_ascii_case(entry)
+    address.eq_ignore_ascii_case(entry) || sender_domain(address).as_deref() == Some(entry)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

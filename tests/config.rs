@@ -50,7 +50,9 @@ fn the_sample_is_the_defaults_as_it_is_and_with_every_key_set() {
     assert_eq!(parse(&sample()), Config::default());
     let keys_set: Vec<String> = sample().lines().map(key_set).collect();
     let keys_set = keys_set.join("\n");
-    assert_eq!(parse(&keys_set), Config::default());
+    let mut all_set = Config::default();
+    all_set.rules.dir_required = true;
+    assert_eq!(parse(&keys_set), all_set);
     assert!(keys_set.contains("\nlisten = ") && keys_set.contains("\nlevel = "));
 }
 
@@ -129,7 +131,9 @@ fn what_is_shown_reads_back_to_the_same_configuration() {
     "#;
     let loaded = Loaded::parse(text, Path::new("m"), Path::new("/etc/mailseal")).unwrap();
     let again = Loaded::parse(&loaded.shown, Path::new("shown"), Path::new("/elsewhere")).unwrap();
-    assert_eq!(again.config, loaded.config);
+    let mut all_set = loaded.config.clone();
+    all_set.rules.dir_required = true;
+    assert_eq!(again.config, all_set);
     assert_eq!(again.shown, loaded.shown);
     assert_eq!(loaded.config.sign.keys, Path::new("/etc/mailseal/private"));
     assert_eq!(loaded.config.rules.dir, Path::new("/etc/mailseal/rules"));
@@ -271,4 +275,15 @@ fn a_full_disk_is_an_error_of_the_system() {
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(3) && said.contains("cannot write"), "{said}");
+}
+
+/// The default directory of rules need not exist; one that the operator names must.
+#[test]
+fn a_directory_of_rules_that_is_named_is_required() {
+    let required = |text: &str| {
+        Loaded::parse(text, Path::new("m"), Path::new("")).unwrap().config.rules.dir_required
+    };
+    assert!(!required(""));
+    assert!(!required("[rules]\nbody_bytes_max = 1"));
+    assert!(required("[rules]\ndir = \"rules\""));
 }

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mailseal::config::Config;
+use mailseal::dkim::canonical::Canonicalization;
+use mailseal::keys::KeyRing;
+use mailseal::rules::RuleSet;
 use mailseal::runtime::Runtime;
 use support::dns::DnsServer;
 use support::live::Running;
@@ -172,6 +175,74 @@ async fn garbage_ends_its_own_connection_only() {
     let _ = mta.send(b'B', &vec![b'x'; 1024 * 1024]);
     assert!(mta.receive().is_err(), "a frame of 1 MiB ends the connection");
     serves(addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_has_one_client() {
+    let server = server(|_| (), false).await;
+    let ours = Mail { client_addr: "127.0.0.1", ..Mail::default() };
+    for prefix in [&b""[..], b"\0\0\0\x01K"] {
+        let mut mta = Mta::connect(server.daemon.addr).unwrap();
+        assert_eq!(mta.deliver(&ours).unwrap().disposition, "accept");
+        mta.send_raw(prefix).unwrap();
+        // The connection may be gone before all of this is sent.
+        let stranger = mta.session(&Mail::default()).and_then(|()| mta.deliver(&Mail::default()));
+        assert!(stranger.is_err(), "{stranger:?}");
+    }
+    serves(server.daemon.addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_carries_octets_ends_the_connection() {
+    let server = server(|_| (), false).await;
+    let mut mta = Mta::connect(server.daemon.addr).unwrap();
+    mta.session(&Mail::default()).unwrap();
+    mta.transaction(&Mail::default()).unwrap();
+    mta.send(b'E', b"last octets\r\n").unwrap();
+    assert!(mta.receive().is_err(), "neither a verdict on half a body, nor silence");
+    serves(server.daemon.addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_do_not_end_defer_their_message_alone() {
+    let rule = "[[rule]]\nname = \"any\"\nabout = \"Any.\"\nwhen = { body = 'b+' }\n\
+                action = \"tag\"\nexamples.hit = [\"Subject: s\\n\\nb\"]\n\
+                examples.miss = [\"Subject: s\"]\n";
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("any.toml"), rule).unwrap();
+    let slow = |runtime: &mut Runtime| {
+        runtime.rules = RuleSet::load(dir.path()).unwrap();
+        // Any time is too long.
+        runtime.config.limits.message = Duration::ZERO;
+    };
+    let server = server(slow, false).await;
+    let body = vec![b'a'; 1_000_000];
+    let mail = Mail { body: &body, ..Mail::default() };
+    let outcome = Mta::connect(server.daemon.addr).unwrap().deliver(&mail).unwrap();
+    let deferred = "451 4.3.0 rules did not end within limits.message_secs_max (queue id QUEUEID)";
+    assert_eq!(outcome.disposition, deferred);
+    serves(server.daemon.addr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn white_space_that_is_assumed_is_signed_relaxed() {
+    let keys = support::case::private_copy(true);
+    let simple = |runtime: &mut Runtime| {
+        runtime.config.sign.header_canonicalization = Canonicalization::Simple;
+        runtime.keys = KeyRing::load(keys.path()).0;
+    };
+    let server = server(simple, false).await;
+    let headers = vec![(b"From".to_vec(), b" joe@example.org".to_vec())];
+    let mail = Mail { client_addr: "127.0.0.1", headers, ..Mail::default() };
+    for (options, c) in [(ALL_OPTIONS, "c=simple/relaxed"), (0x7f, "c=relaxed/relaxed")] {
+        let mut mta = Mta::connect_offering(server.daemon.addr, 6, ALL_ACTIONS, options).unwrap();
+        let outcome = mta.deliver(&mail).unwrap();
+        let Some(Edit::Insert(0, name, value)) = outcome.edits.last() else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(name, "DKIM-Signature");
+        assert!(value.contains(c), "{value}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,12 +8,12 @@
 //! turn a `fail` into a `temperror`.
 
 mod alignment;
-mod record;
+pub mod record;
 mod walk;
 
 use crate::dkim::Verification;
 use crate::dns::{Dns, LookupError};
-use crate::message::address;
+use crate::message::address::Malformed;
 use crate::result::AuthResult;
 use serde::Serialize;
 
@@ -85,8 +85,8 @@ impl Dmarc {
 /// What is known of the author domain before SPF and DKIM are through.
 #[derive(Clone, Debug)]
 pub struct Discovery {
-    /// The error says why there is no answer; `None` where nothing was asked.
-    walk: Result<Option<Walk>, String>,
+    author_domain: String,
+    walk: Walk,
     exists: bool,
 }
 
@@ -97,22 +97,12 @@ pub async fn discover(dns: &Dns, author_domain: &str) -> Discovery {
     // RFC 9989 §3.2, RFC 8020: NXDOMAIN for any type says that the name does not exist. A failed
     // look-up says nothing, and `sp` holds rather than `np`.
     let exists = addresses != Err(LookupError::NotFound);
-    Discovery { walk: Ok(Some(walk)), exists }
+    Discovery { author_domain: author_domain.to_owned(), walk, exists }
 }
 
 impl Discovery {
-    /// Nothing was asked: there is no author domain.
-    pub fn none() -> Self {
-        Self { walk: Ok(None), exists: true }
-    }
-
-    /// There is no answer, for now, and why.
-    pub fn temporary(why: &str) -> Self {
-        Self { walk: Err(why.to_owned()), exists: true }
-    }
-
-    fn relation(&self, author_domain: &str, record_domain: &str) -> Author {
-        if author_domain == record_domain {
+    fn relation(&self, record_domain: &str) -> Author {
+        if self.author_domain == record_domain {
             Author::Itself
         } else if self.exists {
             Author::Subdomain
@@ -126,21 +116,12 @@ impl Discovery {
 /// HELO passed.
 pub async fn evaluate(
     dns: &Dns,
-    author: &address::Author,
     discovery: &Discovery,
     spf: &[Spf],
     dkim: &[Verification],
 ) -> Dmarc {
-    let domain = match author {
-        address::Author::Domain(domain) => domain,
-        address::Author::Malformed(why) => return Dmarc::malformed(why),
-    };
+    let Discovery { author_domain: domain, walk, .. } = discovery;
     let mut dmarc = Dmarc { author_domain: Some(domain.clone()), ..Dmarc::new(AuthResult::None) };
-    let walk = match &discovery.walk {
-        Ok(Some(walk)) => walk,
-        Ok(None) => return dmarc,
-        Err(why) => return dmarc.with(AuthResult::Temperror, why.clone()),
-    };
     let organizational = walk.organizational_domain();
     dmarc.organizational_domain = organizational.ok().map(str::to_owned);
     let (record_domain, record) = match walk.policy_record() {
@@ -150,7 +131,7 @@ pub async fn evaluate(
         Err(why) => return dmarc.with(AuthResult::Temperror, why.to_owned()),
     };
     dmarc.record_domain = Some(record_domain.to_owned());
-    dmarc.policy = record.policy(discovery.relation(domain, record_domain));
+    dmarc.policy = record.policy(discovery.relation(record_domain));
     dmarc.testing = record.is_testing;
     if dmarc.policy.is_none() {
         let why = "DMARC record without a valid policy and without rua";
@@ -177,8 +158,8 @@ impl Dmarc {
         }
     }
 
-    /// RFC 9989 §4.2: without one author domain nothing can align.
-    fn malformed(why: &address::Malformed) -> Self {
+    /// RFC 9989 §4.2: without one author domain there is nothing to ask for, and nothing can align.
+    pub fn malformed(why: Malformed) -> Self {
         let dmarc = Self { malformed_from: true, ..Self::new(AuthResult::Permerror) };
         dmarc.with(AuthResult::Permerror, why.to_string())
     }

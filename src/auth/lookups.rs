@@ -16,14 +16,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Authentication;
 use super::arc::{self, ArcChain};
-use super::dmarc::{self, Discovery};
+use super::dmarc::{self, Discovery, Dmarc};
 use super::iprev::{self, Iprev};
 use super::spf::{self, Identity, Spf};
 use crate::dkim::Verification;
 use crate::dkim::digest::BodyHashes;
 use crate::dkim::verify::{Check, HeaderCheck, KeyLookup};
 use crate::dns::{Dns, LookupError};
-use crate::message::address::Author;
+use crate::message::address::{Author, Malformed};
 use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
 use crate::runtime::Runtime;
@@ -31,13 +31,13 @@ use crate::runtime::Runtime;
 /// The look-ups under way.
 #[derive(Default)]
 pub struct Lookups {
-    /// Of the connection: all its messages share the answer.
-    iprev: Option<Shared<BoxFuture<'static, Iprev>>>,
+    /// Of the connection: all its messages share the answer. A panic leaves them without one.
+    iprev: Option<Shared<BoxFuture<'static, Option<Iprev>>>>,
     spf: Vec<Task<Spf>>,
     dkim: Vec<Dkim>,
     /// The chain, and the client that handed it on.
     arc: Option<(Chain, Option<IpAddr>)>,
-    discovery: Option<Task<Discovery>>,
+    dmarc: Option<Result<Task<Discovery>, Malformed>>,
 }
 
 type Task<T> = AbortOnDropHandle<T>;
@@ -60,7 +60,8 @@ impl Lookups {
         let Some(addr) = client.addr else { return };
         let (dns, name) = (dns(runtime), client.name.clone());
         let question = async move { iprev::check(&dns, addr, name.as_deref()).await };
-        self.iprev = Some(answer(start(question)).boxed().shared());
+        let task = start(question);
+        self.iprev = Some(async { task.await.ok() }.boxed().shared());
     }
 
     /// Asks for the SPF records of both identities (RFC 7208 §2.3: HELO is checked, too).
@@ -126,10 +127,13 @@ impl Lookups {
 
     /// Asks for the author domain's DMARC policy.
     pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author) {
-        if let Author::Domain(domain) = author {
-            let (dns, domain) = (dns(runtime), domain.clone());
-            self.discovery = Some(start(async move { dmarc::discover(&dns, &domain).await }));
-        }
+        self.dmarc = Some(match author {
+            Author::Domain(domain) => {
+                let (dns, domain) = (dns(runtime), domain.clone());
+                Ok(start(async move { dmarc::discover(&dns, &domain).await }))
+            }
+            Author::Malformed(why) => Err(*why),
+        });
     }
 
     /// Whether SPF was already asked for.
@@ -150,9 +154,9 @@ impl Lookups {
     }
 
     /// Awaits all answers and puts them together.
-    pub async fn settle(self, dns: &Dns, author: &Author, hashes: &BodyHashes) -> Authentication {
+    pub async fn settle(self, dns: &Dns, hashes: &BodyHashes) -> Authentication {
         let iprev = match self.iprev {
-            Some(iprev) => Some(iprev.await),
+            Some(iprev) => iprev.await,
             None => None,
         };
         let mut spf = Vec::new();
@@ -173,12 +177,12 @@ impl Lookups {
             }
             None => None,
         };
-        let discovery = match self.discovery {
-            Some(task) => answer(task).await,
-            None => Discovery::none(),
+        let dmarc = match self.dmarc {
+            Some(Ok(task)) => Some(dmarc::evaluate(dns, &answer(task).await, &spf, &dkim).await),
+            Some(Err(why)) => Some(Dmarc::malformed(why)),
+            None => None,
         };
-        let dmarc = dmarc::evaluate(dns, author, &discovery, &spf, &dkim).await;
-        Authentication { iprev, spf, dkim, arc, dmarc: Some(dmarc) }
+        Authentication { iprev, spf, dkim, arc, dmarc }
     }
 }
 

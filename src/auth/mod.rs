@@ -3,7 +3,7 @@
 pub mod arc;
 pub mod dmarc;
 pub mod iprev;
-pub mod lookups;
+pub(crate) mod lookups;
 pub mod results;
 pub mod spf;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mailseal::message::envelope::{Client, Envelope};
+use mailseal::message::envelope::{Client, Envelope, bare_path};
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
 use mailseal::runtime::Runtime;
@@ -45,10 +45,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn envelope(args: &Check) -> Envelope {
-    let bare = |path: &String| {
-        let inner = path.strip_prefix('<').and_then(|path| path.strip_suffix('>'));
-        inner.unwrap_or(path).to_owned()
-    };
+    let bare = |path: &String| bare_path(path).to_owned();
     Envelope {
         client: Client {
             addr: args.client_ip.map(|addr| addr.to_canonical()),

@@ -1,11 +1,10 @@
 //! `mailseal keys`: generate, activate, list. Private keys are never printed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::bail;
 use mailseal::dkim::signing_key::{generate_ed25519, generate_rsa};
 use mailseal::keys::state::{Algorithm, rfc3339};
 use mailseal::keys::{DomainName, Selector, Store};
+use mailseal::runtime::system_clock;
 
 use super::dns::key_lines;
 use super::print::{complain, print};
@@ -39,7 +38,7 @@ fn generate(args: &Generate) -> anyhow::Result<Outcome> {
             Algorithm::Rsa => generate_rsa(args.bits)?,
             Algorithm::Ed25519 => generate_ed25519()?,
         };
-        made.push(store.add(&domain, selector.clone(), algorithm, &pem, now())?);
+        made.push(store.add(&domain, selector.clone(), algorithm, &pem, system_clock())?);
     }
     let mut lines = vec![
         format!("; publish this in the zone of {domain}; when every name server shows it, run:"),
@@ -59,7 +58,7 @@ fn activate(args: &Activate) -> anyhow::Result<Outcome> {
                       --force: mail signed before that fails verification";
         return Err(UsageError(reason.to_owned()).into());
     }
-    for active in open_store(&args.config)?.activate(&domain, selector.as_ref(), now())? {
+    for active in open_store(&args.config)?.activate(&domain, selector.as_ref(), system_clock())? {
         print(&format!("{domain}: {active} signs; a running mailseal serve must be restarted"))?;
     }
     Ok(Outcome::Done)
@@ -111,9 +110,4 @@ fn parse_selector(text: Option<&str>) -> Result<Option<Selector>, UsageError> {
 /// The option to repeat in a command that is suggested.
 fn config_option(config: &ConfigArg) -> String {
     config.path.as_ref().map_or_else(String::new, |path| format!(" --config {}", path.display()))
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
 use mailseal::keys::StoreError;
 use mailseal::rules::RuleErrors;
+use mailseal::runtime::RuntimeError;
 use tokio::runtime;
 
 use crate::cli::{Cli, Command, ConfigArg};
@@ -57,6 +58,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<UsageError>()
             || cause.is::<ConfigErrors>()
             || cause.is::<RuleErrors>()
+            || matches!(cause.downcast_ref(), Some(RuntimeError::Rules(_)))
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
     };
     if error.chain().any(is_users) { 2 } else { 3 }

@@ -240,7 +240,7 @@ const POLICY: &[Field] = &[
 
 const POLICY_EXEMPT: &[Field] = &[
     unset("networks", r#"["192.0.2.0/24"]"#, "Clients."),
-    unset("lists", r#"["announce.example.org"]"#, "List-Ids."),
+    unset("lists", r#"["announce.example.org"]"#, "List-Ids; anybody can write one and so escape."),
     unset(
         "recipients",
         r#"["abuse@example.org", "lists.example.org"]"#,
@@ -254,7 +254,8 @@ const RULES: &[Field] = &[
         "dir",
         r#""rules""#,
         "The directory of rule files, *.toml, read in the order of their names. Relative to this\n\
-         file's directory; without a file, to the current directory.",
+         file's directory; without a file, to the current directory. One that is set must exist;\n\
+         where the default one does not, there are no rules.",
     ),
     key(
         "body_bytes_max",

@@ -10,7 +10,7 @@
 pub mod endpoint;
 pub mod error;
 pub mod fields;
-pub mod nearest;
+pub(crate) mod nearest;
 mod parse;
 mod resolve;
 pub mod sample;
@@ -66,7 +66,7 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed and still deserves a word at start, one sentence each.
     pub warnings: Vec<String>,
-    /// Every value in force, as TOML; reading it gives the same configuration.
+    /// Every value in force, as TOML; reading it gives the same configuration, with all keys set.
     pub shown: String,
 }
 
@@ -230,6 +230,8 @@ pub struct Exempt {
 pub struct Rules {
     /// The directory of rule files.
     pub dir: PathBuf,
+    /// Whether the operator named it: then it must exist, where the default one need not.
+    pub dir_required: bool,
     /// How much of a body the rules see.
     pub body_bytes_max: usize,
 }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::endpoint::Endpoint;
 use super::error::{Complaint, quoted};
+use crate::message::domain::{NAME_OCTETS_MAX, normalize};
 
 /// The port of DNS (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
@@ -15,7 +16,7 @@ const FIELD_NAME_BYTES_MAX: usize = 996;
 
 /// Fields that change on the way, that the MTA removes, or that tell of later hops: a signature
 /// over them breaks (RFC 6376 §5.4.1).
-const NEVER_SIGNED: [&str; 9] = [
+const NEVER_SIGNED: [&str; 10] = [
     "Received",
     "Return-Path",
     "Bcc",
@@ -25,6 +26,7 @@ const NEVER_SIGNED: [&str; 9] = [
     "Authentication-Results",
     "Received-SPF",
     "X-Virus-Status",
+    "X-Mailseal-Tag",
 ];
 
 /// A network in CIDR notation, or one address.
@@ -71,7 +73,7 @@ pub(super) fn resolver(text: &str) -> Result<SocketAddr, Complaint> {
 /// An authserv-id (RFC 8601 §2.2) that needs no quoting.
 pub(super) fn authserv_id(text: &str) -> Result<String, Complaint> {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
-    if !text.is_empty() && text.len() <= 253 && text.bytes().all(plain) {
+    if !text.is_empty() && text.len() <= NAME_OCTETS_MAX && text.bytes().all(plain) {
         return Ok(text.to_owned());
     }
     Err(Complaint::new(format!("{} is not an authserv-id", quoted(text)))
@@ -109,7 +111,7 @@ pub(super) fn directory(text: &str) -> Result<std::path::PathBuf, Complaint> {
 
 /// A domain, in ASCII lower case and as A-labels (RFC 5890), so that comparing is simple.
 pub(super) fn domain(text: &str) -> Result<String, Complaint> {
-    crate::message::domain::normalize(text).ok_or_else(|| {
+    normalize(text).ok_or_else(|| {
         Complaint::new(format!("{} is not a domain", quoted(text)))
             .hint("write it as in example.org")
     })

@@ -171,6 +171,7 @@ fn exempt(entry: &Value<'_>, gathered: &mut Gathered) -> Option<Exempt> {
 
 fn rules(mut section: Section<'_, '_>, base: &Path) -> Rules {
     Rules {
+        dir_required: section.sets("dir"),
         dir: directory(&mut section, "dir", base),
         body_bytes_max: section.take("body_bytes_max", integer(0..=67_108_864)) as usize,
     }

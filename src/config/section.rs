@@ -77,6 +77,11 @@ impl<'a, 'g> Section<'a, 'g> {
         typed
     }
 
+    /// Whether the file sets a key.
+    pub(super) fn sets(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(self.field(key).name))
+    }
+
     /// The value of a key that has no default.
     pub(super) fn optional<T>(
         &mut self,

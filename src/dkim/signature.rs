@@ -6,6 +6,7 @@ use super::canonical::Canonicalization;
 use super::digest::BodyWant;
 use super::tags::{TagError, TagList, items, without_white_space};
 use super::{base64, name};
+use crate::message::domain::is_within;
 
 /// More names than this in `h=` are refused, so that a header hash stays cheap.
 pub const SIGNED_FIELDS_MAX: usize = 1000;
@@ -313,7 +314,7 @@ fn auid(tags: &TagList<'_>, domain: &str) -> Result<(Option<String>, String), Si
     let (sent, auid_domain) = sent
         .and_then(|sent| auid_domain(&sent).map(|domain| (sent, domain)))
         .ok_or(SignatureFault::Value("i"))?;
-    if !name::is_within(&auid_domain, domain) {
+    if !is_within(&auid_domain, domain) {
         return Err(SignatureFault::DomainMismatch);
     }
     Ok((Some(sent), auid_domain))
@@ -323,7 +324,7 @@ fn auid(tags: &TagList<'_>, domain: &str) -> Result<(Option<String>, String), Si
 pub(super) fn is_auid(sent: &str, domain: &str) -> bool {
     let allowed = |c: char| !c.is_ascii() || c.is_ascii_graphic() && c != ';';
     sent.chars().all(allowed)
-        && auid_domain(sent).is_some_and(|auid_domain| name::is_within(&auid_domain, domain))
+        && auid_domain(sent).is_some_and(|auid_domain| is_within(&auid_domain, domain))
 }
 
 fn auid_domain(sent: &str) -> Option<String> {

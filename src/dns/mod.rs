@@ -3,7 +3,7 @@
 mod failures;
 mod name;
 pub mod records;
-pub mod resolver;
+mod resolver;
 mod servers;
 
 pub use resolver::{Dns, LookupError, Mx, Resolver};

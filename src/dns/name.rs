@@ -5,16 +5,13 @@
 
 use hickory_proto::rr::Name;
 
-/// The longest label, in octets (RFC 1035 §2.3.4).
-const LABEL_BYTES_MAX: usize = 63;
-/// The longest name as text without its final dot: 255 octets on the wire.
-const NAME_BYTES_MAX: usize = 253;
+use crate::message::domain::{LABEL_OCTETS_MAX, NAME_OCTETS_MAX};
 
 /// The absolute name that the text spells; `None` where no such name can be published: an empty,
 /// overlong or non-ASCII label, a control character (NUL among them), a name too long, the root.
 pub(super) fn parse(text: &str) -> Option<Name> {
     let text = text.strip_suffix('.').unwrap_or(text);
-    if text.len() > NAME_BYTES_MAX || !text.split('.').all(is_label) {
+    if text.len() > NAME_OCTETS_MAX || !text.split('.').all(is_label) {
         return None;
     }
     // Octets, not `str`: hickory reads escapes and IDNA into a `str`.
@@ -22,7 +19,7 @@ pub(super) fn parse(text: &str) -> Option<Name> {
 }
 
 fn is_label(label: &str) -> bool {
-    (1..=LABEL_BYTES_MAX).contains(&label.len()) && label.bytes().all(is_printable)
+    (1..=LABEL_OCTETS_MAX).contains(&label.len()) && label.bytes().all(is_printable)
 }
 
 /// The text of a name found in an answer, without its final dot; empty for the root. `None` where

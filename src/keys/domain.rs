@@ -8,18 +8,15 @@ use std::str::FromStr;
 
 use crate::config::error::quoted;
 use crate::dkim::name;
-
-/// The most octets of a name without its final dot (RFC 1035 §2.3.4).
-const NAME_BYTES_MAX: usize = 253;
-
-/// The most octets of a label (RFC 1035 §2.3.4).
-const LABEL_BYTES_MAX: usize = 63;
+use crate::message::domain::{LABEL_OCTETS_MAX, NAME_OCTETS_MAX};
 
 /// Why a text is no signing domain or selector.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NameError {
     /// Too long, as a whole or in a label.
-    #[error("{0} is too long: a name has at most {NAME_BYTES_MAX} octets, a label 63")]
+    #[error(
+        "{0} is too long: a name has at most {NAME_OCTETS_MAX} octets, a label {LABEL_OCTETS_MAX}"
+    )]
     TooLong(String),
     /// Two dots in a row, or one at the start, or nothing at all.
     #[error("{0} has an empty label; write it as in example.org")]
@@ -91,7 +88,7 @@ pub fn record_name(selector: &Selector, domain: &DomainName) -> Result<String, N
 fn fault(name: &str, text: &str) -> NameError {
     let text = quoted(text);
     let is_host_octet = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
-    if name.len() > NAME_BYTES_MAX || name.split('.').any(|label| label.len() > LABEL_BYTES_MAX) {
+    if name.len() > NAME_OCTETS_MAX || name.split('.').any(|label| label.len() > LABEL_OCTETS_MAX) {
         NameError::TooLong(text)
     } else if !name.is_ascii() {
         NameError::Idna(text)

@@ -138,7 +138,7 @@ fn remedy(path: &Path, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return String::new();
     }
-    let user = rustix::process::geteuid().as_raw();
+    let user = nix::unistd::Uid::effective();
     let owner = std::fs::symlink_metadata(path).map(|metadata| metadata.uid());
     let belongs =
         owner.map_or_else(|_| String::new(), |uid| format!(" (it belongs to user {uid})"));

@@ -7,7 +7,8 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags};
+use nix::fcntl::OFlag;
+use nix::unistd::Uid;
 
 use super::error::StoreError;
 
@@ -16,7 +17,7 @@ const OTHERS: u32 = 0o077;
 
 /// Opens a directory that nobody but its owner may enter.
 pub(super) fn open_private_dir(path: &Path) -> Result<File, StoreError> {
-    let dir = open_no_follow(path, OFlags::DIRECTORY)?;
+    let dir = open_no_follow(path, OFlag::O_DIRECTORY)?;
     check_mode(&dir, path, OTHERS, 0o700)?;
     Ok(dir)
 }
@@ -35,7 +36,7 @@ pub(super) fn open_store(path: &Path) -> Result<File, StoreError> {
 /// The text of a file that nobody but its owner may read, of at most `max` octets.
 pub(super) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> {
     // Without NONBLOCK, opening a FIFO would wait for a writer.
-    let file = open_no_follow(path, OFlags::NONBLOCK)?;
+    let file = open_no_follow(path, OFlag::O_NONBLOCK)?;
     let metadata = file.metadata().map_err(StoreError::io("read", path))?;
     if !metadata.is_file() {
         return Err(StoreError::Kind { path: path.to_owned(), wanted: "regular file" });
@@ -49,9 +50,9 @@ pub(super) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> 
     Ok(text)
 }
 
-fn open_no_follow(path: &Path, flags: OFlags) -> Result<File, StoreError> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+fn open_no_follow(path: &Path, flags: OFlag) -> Result<File, StoreError> {
+    let flags = flags | OFlag::O_NOFOLLOW;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
     opened.map_err(|error| {
         // Linux says ELOOP of a link to a file, and ENOTDIR of one to a directory.
         if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
@@ -86,8 +87,7 @@ pub(super) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
 
 /// Waits until nobody else changes the directory; the lock ends with the file.
 pub(super) fn lock(dir: &File, path: &Path) -> Result<(), StoreError> {
-    rustix::fs::flock(dir, FlockOperation::LockExclusive)
-        .map_err(|error| StoreError::io("locked", path)(error.into()))
+    dir.lock().map_err(StoreError::io("locked", path))
 }
 
 /// Writes a new file: whole, on disk, and never over another.
@@ -137,7 +137,7 @@ fn write_temporary(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
 fn give_to_owner_of_parent(path: &Path) -> Result<(), StoreError> {
     let above = parent(path);
     let owner = fs::metadata(above).map_err(StoreError::io("read", above))?;
-    if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
+    if !Uid::effective().is_root() || owner.uid() == 0 {
         return Ok(());
     }
     std::os::unix::fs::lchown(path, Some(owner.uid()), Some(owner.gid()))

@@ -21,13 +21,18 @@ pub enum LifecycleError {
 }
 
 /// Puts a new key at the end, pending.
-pub fn add_pending(state: &mut DomainState, selector: Selector, algorithm: Algorithm, now: u64) {
+pub(super) fn add_pending(
+    state: &mut DomainState,
+    selector: Selector,
+    algorithm: Algorithm,
+    now: u64,
+) {
     state.keys.push(KeyEntry { selector, algorithm, state: KeyState::Pending, since: now });
 }
 
 /// Activates one pending key, or the newest of each algorithm; what was active before it retires.
 /// Returns the selectors that are active now.
-pub fn activate(
+pub(super) fn activate(
     state: &mut DomainState,
     selector: Option<&Selector>,
     now: u64,
@@ -75,7 +80,7 @@ fn newest_pending(state: &DomainState) -> Vec<(Selector, Algorithm)> {
 }
 
 /// The dated selector of a new key, `s2026-11-a`, with the first letter that `is_taken` leaves.
-pub fn dated_selector(now: u64, is_taken: impl Fn(&Selector) -> bool) -> Option<Selector> {
+pub(super) fn dated_selector(now: u64, is_taken: impl Fn(&Selector) -> bool) -> Option<Selector> {
     let month = rfc3339(now);
     let month = month.get(.."2026-11".len())?;
     let names = (b'a'..=b'z').map(|letter| format!("s{month}-{}", char::from(letter)));

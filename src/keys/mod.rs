@@ -8,13 +8,13 @@
 //! remedy, and leaves the others alone. Private keys are never printed, logged or passed on.
 
 pub mod domain;
-pub mod error;
+mod error;
 mod file;
-pub mod key;
-pub mod lifecycle;
-pub mod ring;
+mod key;
+mod lifecycle;
+mod ring;
 pub mod state;
-pub mod store;
+mod store;
 
 pub use domain::{DomainName, Selector};
 pub use error::StoreError;

@@ -2,13 +2,12 @@
 //! to a limit. Nothing else of it stays in memory.
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use crate::dkim::digest::{BodyHasher, BodyHashes};
-use crate::scan::{Scan, ScanResult};
+use crate::scan::Scan;
 
 /// Where the chunks of a body go.
-pub struct BodySink {
+pub(crate) struct BodySink {
     hasher: BodyHasher,
     kept: Vec<u8>,
     kept_bytes_max: usize,
@@ -17,23 +16,23 @@ pub struct BodySink {
 
 /// What is known of a body once it is through.
 #[derive(Debug)]
-pub struct Body {
+pub(crate) struct Body {
     /// The hashes that signatures need.
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
     pub kept: Vec<u8>,
-    /// What the scanner said.
-    pub scan: Option<ScanResult>,
+    /// The scan, whose verdict is still to come.
+    pub scan: Option<Scan>,
 }
 
 impl BodySink {
     /// A sink for the hashes that are wanted; `kept_bytes_max` is 0 where no rule reads bodies.
-    pub fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
+    pub(crate) fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
         Self { hasher, kept: Vec::new(), kept_bytes_max, scan }
     }
 
     /// Takes the next chunk. Waits only for a slow scanner, and for that not long.
-    pub async fn write(&mut self, chunk: Bytes) {
+    pub(crate) async fn write(&mut self, chunk: Bytes) {
         self.hasher.update(&chunk);
         let room = self.kept_bytes_max - self.kept.len();
         self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -42,12 +41,8 @@ impl BodySink {
         }
     }
 
-    /// Ends the body and awaits the scanner's word, until `deadline` at the latest.
-    pub async fn finish(self, deadline: Instant) -> Body {
-        let scan = match self.scan {
-            Some(scan) => Some(scan.finish(deadline).await),
-            None => None,
-        };
-        Body { hashes: self.hasher.finish(), kept: self.kept, scan }
+    /// Ends the body; the scanner may still be at work.
+    pub(crate) fn finish(self) -> Body {
+        Body { hashes: self.hasher.finish(), kept: self.kept, scan: self.scan }
     }
 }

@@ -1,13 +1,14 @@
 //! Domain names as mail compares them: ASCII, lower case, without a final dot (RFC 1123 §2.1,
-//! RFC 4343, RFC 5890 §2.3).
+//! RFC 4343, RFC 5890 §2.3). Every reader of names starts here and adds the rule of its own RFC:
+//! `dkim::name` the signing domains', `auth::spf::domain` the looser one of SPF's identities.
 
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
 /// The longest domain name as text (RFC 1035 §3.1).
-const NAME_OCTETS_MAX: usize = 253;
+pub(crate) const NAME_OCTETS_MAX: usize = 253;
 /// The longest label (RFC 1035 §3.1).
-const LABEL_OCTETS_MAX: usize = 63;
+pub(crate) const LABEL_OCTETS_MAX: usize = 63;
 /// The longest text that is looked at: a name of U-labels takes more octets than its A-labels.
 const TEXT_OCTETS_MAX: usize = 4 * NAME_OCTETS_MAX;
 
@@ -17,12 +18,19 @@ const TEXT_OCTETS_MAX: usize = 4 * NAME_OCTETS_MAX;
 /// them), a hyphen at a label's end, or a label that only looks like its U-label (RFC 5890
 /// §2.3.2.1): full-width letters, invisible characters.
 pub fn normalize(name: &str) -> Option<String> {
+    ascii(name).filter(|name| name.split('.').all(is_label))
+}
+
+/// The same for names whose labels may hold any octets: A-labels, lower case, no final dot, and
+/// the lengths of the DNS.
+pub(crate) fn ascii(name: &str) -> Option<String> {
     if name.len() > TEXT_OCTETS_MAX {
         return None;
     }
     let ascii = if name.is_ascii() { name.to_ascii_lowercase() } else { to_ascii(name)? };
     let ascii = ascii.strip_suffix('.').unwrap_or(&ascii);
-    let valid = ascii.len() <= NAME_OCTETS_MAX && ascii.split('.').all(is_label);
+    let fits = |label: &str| (1..=LABEL_OCTETS_MAX).contains(&label.len());
+    let valid = ascii.len() <= NAME_OCTETS_MAX && ascii.split('.').all(fits);
     valid.then(|| ascii.to_owned())
 }
 
@@ -37,8 +45,7 @@ pub fn is_within(name: &str, ancestor: &str) -> bool {
 }
 
 fn is_label(label: &str) -> bool {
-    (1..=LABEL_OCTETS_MAX).contains(&label.len())
-        && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+    label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
         && !label.starts_with('-')
         && !label.ends_with('-')
 }

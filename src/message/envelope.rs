@@ -35,9 +35,9 @@ impl Envelope {
     pub fn is_null_sender(&self) -> bool {
         self.mail_from.is_empty()
     }
+}
 
-    /// The domain of the reverse path.
-    pub fn mail_from_domain(&self) -> Option<&str> {
-        self.mail_from.rsplit_once('@').map(|(_, domain)| domain)
-    }
+/// A reverse or forward path without its angle brackets, where it has both.
+pub fn bare_path(path: &str) -> &str {
+    path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(path)
 }

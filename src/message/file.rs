@@ -19,8 +19,8 @@ pub fn parse(octets: &[u8], envelope: Envelope, limits: &Limits) -> (Draft, Vec<
         draft.add_recipient(recipient, limits);
     }
     let mut rest = message.as_slice();
-    if rest.starts_with(b"From ") {
-        // The separator line of an mbox is no header field.
+    if rest.starts_with(b"From ") && field(rest).is_none() {
+        // The separator line of an mbox is no header field; `From :` begins one (RFC 5322 §4.5).
         rest = &rest[line_len(rest)..];
     }
     while let Some((field_len, colon)) = field(rest) {
@@ -119,6 +119,8 @@ mod tests {
     fn unix_texts_mboxes_and_broken_headers() {
         assert_eq!(parsed(b"A: 1\n\nx\ny").1, b"x\r\ny");
         assert_eq!(parsed(b"From joe Mon\nA: 1\n\nx").0.headers.len(), 1);
+        assert_eq!(parsed(b"From joe Mon 11:47\nFrom : a\n").0.headers.len(), 1);
+        assert_eq!(parsed(b"From : a\nA: 1\n").0.headers.len(), 2);
         assert_eq!(parsed(b"A: 1\r\nno field\r\n").1, b"no field\r\n");
         assert_eq!(parsed(b" From: folded first line\r\n").0.headers.len(), 0);
         assert_eq!(parsed(b"").1, b"");

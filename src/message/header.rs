@@ -3,8 +3,6 @@
 //! Field values keep their octets, white space after the colon included (RFC 6376's simple
 //! canonicalization needs them), with CRLF at folds. Nothing is decoded here.
 
-use std::ops::Range;
-
 /// The header fields of one message, top first.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct HeaderBlock {
@@ -72,11 +70,6 @@ impl HeaderBlock {
     /// line that ends it.
     pub fn octets(&self) -> &[u8] {
         &self.octets
-    }
-
-    /// Where the field at `index` stands in [`octets`](Self::octets), its CRLF included.
-    pub fn range(&self, index: usize) -> Range<usize> {
-        self.fields[index].start..self.fields[index].end + 2
     }
 
     /// How many fields there are.

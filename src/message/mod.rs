@@ -1,14 +1,14 @@
 //! What all stages read: the envelope, the header block, and what was kept of the body.
 
 pub mod address;
-pub mod body;
+pub(crate) mod body;
 pub(crate) mod cfws;
 pub mod domain;
 pub mod envelope;
 pub mod file;
 pub mod header;
 pub mod origin;
-pub mod received;
+pub(crate) mod received;
 
 use crate::config::Limits;
 use envelope::Envelope;
@@ -23,6 +23,8 @@ pub struct Draft {
     pub headers: HeaderBlock,
     /// The limit of the configuration that the message is over; what came after was dropped.
     pub over_limit: Option<&'static str>,
+    /// Whether the white space after the colons is not the sender's: the MTA did not tell it.
+    pub is_space_assumed: bool,
 }
 
 impl Draft {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use indymilter::{Callbacks, Context, EomContext, Macros, ProtoOpts, Status};
 
 use super::Service;
-use super::session::{Session, answer_failure};
+use super::session::Session;
 
 /// The callbacks that serve one connection each with a session of its own.
 pub(super) fn callbacks(service: &Arc<Service>) -> Callbacks<Session> {
@@ -88,7 +88,7 @@ where
     };
     let result = AssertUnwindSafe(event(&mut session, &cx.macros)).catch_unwind().await;
     if result.is_err() {
-        session.fail();
+        session.fail(noreply);
     }
     let status = session.status(noreply);
     cx.data = Some(session);
@@ -100,10 +100,7 @@ async fn eom(cx: &mut EomContext<Session>) -> Status {
         return Status::Tempfail;
     };
     let status = AssertUnwindSafe(session.eom(cx)).catch_unwind().await;
-    let status = status.unwrap_or_else(|_| {
-        session.fail();
-        answer_failure(&mut cx.reply)
-    });
+    let status = status.unwrap_or_else(|_| session.answer_failure(&mut cx.reply));
     session.abort();
     cx.data = Some(session);
     status

@@ -1,5 +1,9 @@
 //! Follows the milter frames that a peer sends, to tell an orderly end of a connection from one
 //! that breaks off or is garbage. indymilter closes such a connection and says nothing.
+//!
+//! Two things that indymilter takes are refused here: a second client on one connection (it would
+//! be judged by the address of the first), and an end of message that carries body octets (with no
+//! reply agreed for body chunks, the MTA would wait for ever). Neither Postfix nor Sendmail does so.
 
 /// The frame size from which indymilter refuses a frame, its kind octet counted.
 const FRAME_BYTES_MAX: u32 = 1024 * 1024;
@@ -14,6 +18,7 @@ pub(super) struct Frames {
     header_len: usize,
     payload_left: u32,
     last: u8,
+    has_client: bool,
     fault: Option<String>,
 }
 
@@ -45,9 +50,19 @@ impl Frames {
             self.fault = Some(format!("a frame of {len} octets"));
         } else if !COMMANDS.contains(&kind) {
             self.fault = Some(format!("unknown command 0x{kind:02x}"));
+        } else if kind == b'K' || kind == b'C' && self.has_client {
+            self.fault = Some("a second client on one connection".to_owned());
+        } else if kind == b'E' && len > 1 {
+            self.fault = Some("an end of message that carries body octets".to_owned());
         }
+        self.has_client |= kind == b'C';
         self.last = kind;
         self.payload_left = len.saturating_sub(1);
+    }
+
+    /// Whether the peer broke the protocol, so that nothing more may be taken from it.
+    pub(super) fn is_broken(&self) -> bool {
+        self.fault.is_some()
     }
 
     /// What is wrong with a connection that ends here; `None` for an orderly end.
@@ -58,8 +73,8 @@ impl Frames {
             Some("the connection broke off within a frame".to_owned())
         } else {
             match self.last {
-                // Quit, quit for a new connection; an MTA may also just close between messages.
-                b'Q' | b'K' | b'A' | b'E' | 0 => None,
+                // An MTA may also just close between messages.
+                b'Q' | b'A' | b'E' | 0 => None,
                 last => Some(format!("the connection ended after command '{}'", char::from(last))),
             }
         }
@@ -94,6 +109,9 @@ mod tests {
             (b"\0\0\0\x01z", "0x7a"),
             (b"\0\0\0\x01N", "after command 'N'"),
             (b"GET / HTTP/1.1\r\n", "a frame of"),
+            (b"\0\0\0\x01K", "a second client"),
+            (b"\0\0\0\x02Cx\0\0\0\x02Cx", "a second client"),
+            (b"\0\0\0\x02Ex", "carries body octets"),
         ];
         for (octets, expected) in faults {
             let fault = fault_of(&[octets]).unwrap();

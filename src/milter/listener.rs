@@ -30,12 +30,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address can't be bound.
-    #[error("milter.listen: {endpoint}: {source}{}", remedy(.source))]
+    #[error("milter.listen: {endpoint}: {error}{}", remedy(.error))]
     Bind {
         /// The socket as configured.
         endpoint: Endpoint,
-        /// The system's word.
-        source: io::Error,
+        /// What the system said; part of the message, so not a source of its own.
+        error: io::Error,
     },
     /// Another process serves the Unix socket.
     #[error("milter.listen: {0}: another process serves this socket; stop it or name another path")]
@@ -63,7 +63,7 @@ enum Socket {
 }
 
 /// All sockets of the daemon.
-pub struct Sockets {
+pub(crate) struct Sockets {
     listening: Vec<Socket>,
     allow_peers: Vec<IpNet>,
     next: usize,
@@ -74,10 +74,10 @@ pub struct Sockets {
 
 impl Sockets {
     /// Opens the configured sockets.
-    pub async fn bind(config: &Milter) -> Result<Self, BindError> {
+    pub(crate) async fn bind(config: &Milter) -> Result<Self, BindError> {
         let mut listening = Vec::new();
         for endpoint in &config.listen {
-            let failed = |source| BindError::Bind { endpoint: endpoint.clone(), source };
+            let failed = |error| BindError::Bind { endpoint: endpoint.clone(), error };
             listening.push(match endpoint {
                 Endpoint::Inet(addr) => {
                     let listener = TcpListener::bind(addr).await.map_err(failed)?;
@@ -95,7 +95,7 @@ impl Sockets {
     }
 
     /// Where the sockets listen, with the port that the system chose where 0 was asked for.
-    pub fn endpoints(&self) -> Vec<Endpoint> {
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
         let endpoint = |socket: &Socket| match socket {
             Socket::Tcp(_, addr) => Endpoint::Inet(*addr),
             Socket::Unix(_, path) => Endpoint::Unix(path.clone()),
@@ -187,7 +187,7 @@ impl Drop for Sockets {
 }
 
 fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixListener, BindError> {
-    let failed = |source| BindError::Bind { endpoint: endpoint.clone(), source };
+    let failed = |error| BindError::Bind { endpoint: endpoint.clone(), error };
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(BindError::NoSocket(endpoint.clone()));
@@ -202,12 +202,19 @@ fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixLi
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     if let Some(name) = &config.socket_group {
-        let group = nix::unistd::Group::from_name(name).ok().flatten();
-        let group = group.ok_or_else(|| BindError::Group(name.clone()))?;
-        std::os::unix::fs::chown(path, None, Some(group.gid.as_raw())).map_err(failed)?;
+        std::os::unix::fs::chown(path, None, Some(group_id(name)?)).map_err(failed)?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode)).map_err(failed)?;
     Ok(listener)
+}
+
+/// The group by its name or its number.
+fn group_id(name: &str) -> Result<u32, BindError> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let group = nix::unistd::Group::from_name(name).ok().flatten();
+    group.map(|group| group.gid.as_raw()).ok_or_else(|| BindError::Group(name.to_owned()))
 }
 
 #[derive(Debug)]
@@ -237,7 +244,7 @@ impl std::fmt::Display for Peer {
 
 /// A connection whose frames are followed, so that an abnormal end leaves a line in the log.
 #[derive(Debug)]
-pub struct WatchedStream {
+pub(crate) struct WatchedStream {
     stream: Stream,
     peer: Peer,
     frames: Frames,
@@ -275,6 +282,10 @@ impl AsyncRead for WatchedStream {
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         this.frames.read(&buf.filled()[filled..]);
+        if this.frames.is_broken() {
+            buf.set_filled(filled);
+            return Poll::Ready(Err(ErrorKind::InvalidData.into()));
+        }
         result
     }
 }

@@ -10,7 +10,7 @@
 mod apply;
 mod callbacks;
 mod frames;
-pub mod listener;
+pub(crate) mod listener;
 mod session;
 
 use std::future::Future;
@@ -37,7 +37,7 @@ pub(crate) struct Service {
 }
 
 /// Serves the sockets until `shutdown` resolves, then lets open transactions end.
-pub async fn run(
+pub(crate) async fn run(
     mut sockets: listener::Sockets,
     runtime: Arc<Runtime>,
     observe: bool,

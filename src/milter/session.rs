@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,8 +15,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{Service, apply};
 use crate::auth::lookups::Lookups;
 use crate::message::Draft;
-use crate::message::envelope::{Client, Envelope};
-use crate::message::origin;
+use crate::message::envelope::{Client, Envelope, bare_path};
+use crate::message::origin::{self, Origin};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
 use crate::telemetry;
@@ -37,12 +37,15 @@ const WANTED: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
 
 /// The macros that are read, by the stage at which the MTA is asked to send them.
 const MACROS: [(MacroStage, &CStr); 5] = [
-    (MacroStage::Connect, c"j {daemon_name} {client_resolve}"),
+    (MacroStage::Connect, c"j v {daemon_name} {client_resolve}"),
     (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
     (MacroStage::Rcpt, c"i"),
     (MacroStage::Eoh, c"i"),
     (MacroStage::Eom, c"i"),
 ];
+
+/// The most that is kept of an address, a name or a macro (RFC 5321 §4.5.3.1: a path has 256 octets).
+const TEXT_BYTES_MAX: usize = 1024;
 
 /// How often the MTA hears that its message is still being worked on.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -56,6 +59,12 @@ pub(super) struct Session {
     daemon_name: Option<String>,
     lookups: Lookups,
     transaction: Option<Transaction>,
+    /// Whether the MTA agreed to send the macros that we asked for.
+    has_own_macros: bool,
+    /// What is known of the client is not whole: an error of our own came in between.
+    is_broken: bool,
+    /// The same of the message under way.
+    has_failed: bool,
 }
 
 /// One message on its way in.
@@ -67,7 +76,6 @@ struct Transaction {
     runtime: Arc<Runtime>,
     draft: Draft,
     inspection: Option<Inspection>,
-    failed: bool,
 }
 
 impl Session {
@@ -83,14 +91,18 @@ impl Session {
             return None;
         }
         if !opts.contains(ProtoOpts::LEADING_SPACE) {
-            tracing::warn!(
-                "MTA sends header fields without their white space (milter_protocol 2?): \
-                 one space is assumed, simple header canonicalization may fail to verify"
-            );
+            static WARNING: Once = Once::new();
+            WARNING.call_once(|| {
+                tracing::warn!(
+                    "MTA sends header fields without their white space (milter_protocol 2?): \
+                     one space is assumed, and headers are signed relaxed"
+                );
+            });
         }
         cx.requested_actions = actions;
         cx.requested_opts = WANTED & opts;
-        if actions.contains(Actions::REQUEST_MACROS) {
+        let has_own_macros = actions.contains(Actions::REQUEST_MACROS);
+        if has_own_macros {
             cx.requested_macros = MACROS.map(|(stage, names)| (stage, names.to_owned())).into();
         }
         Some(Self {
@@ -101,6 +113,9 @@ impl Session {
             daemon_name: None,
             lookups: Lookups::default(),
             transaction: None,
+            has_own_macros,
+            is_broken: false,
+            has_failed: false,
         })
     }
 
@@ -108,7 +123,7 @@ impl Session {
     pub(super) fn status(&self, noreply: ProtoOpts) -> Status {
         if self.agreed.contains(noreply) {
             Status::Noreply
-        } else if self.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
+        } else if self.has_failed && !self.service.observe {
             Status::Tempfail
         } else {
             Status::Continue
@@ -123,11 +138,13 @@ impl Session {
             _ if name == "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             _ => None,
         };
-        self.client = Client { addr, name: verified_name(macros, name) };
+        let name = verified_name(macros, name, self.has_own_macros);
+        self.client = Client { addr, name };
         self.daemon_name = macro_text(macros, c"{daemon_name}");
         let runtime = &self.service.runtime;
         self.lookups = Lookups::default();
-        if !origin::is_trusted_client(&self.client, &runtime.config.identity) {
+        let is_trusted = origin::is_trusted_client(&self.client, &runtime.config.identity);
+        if runtime.config.verify.enabled && !is_trusted {
             self.lookups.start_iprev(runtime, &self.client);
         }
     }
@@ -137,6 +154,7 @@ impl Session {
     }
 
     pub(super) fn mail(&mut self, macros: &Macros, reverse_path: &[u8]) {
+        self.has_failed = self.is_broken;
         let runtime = self.service.runtime.clone();
         let envelope = Envelope {
             client: self.client.clone(),
@@ -148,7 +166,8 @@ impl Session {
             queue_id: macro_text(macros, c"i"),
         };
         self.lookups.forget_message();
-        if origin::decide(&envelope, &runtime.config.identity).origin == origin::Origin::Inbound {
+        let origin = origin::decide(&envelope, &runtime.config.identity).origin;
+        if runtime.config.verify.enabled && origin == Origin::Inbound {
             self.lookups.start_spf(&runtime, &envelope);
         }
         self.transaction = Some(Transaction {
@@ -157,7 +176,6 @@ impl Session {
             draft: Draft::new(envelope),
             runtime,
             inspection: None,
-            failed: false,
         });
     }
 
@@ -168,17 +186,20 @@ impl Session {
     }
 
     pub(super) fn header(&mut self, name: &[u8], value: &[u8]) {
-        let leading_space = self.agreed.contains(ProtoOpts::LEADING_SPACE);
+        let has_space = self.agreed.contains(ProtoOpts::LEADING_SPACE);
         let Some(Transaction { draft, runtime, .. }) = &mut self.transaction else { return };
-        if leading_space {
+        if has_space {
             draft.add_field(name, value, &runtime.config.limits);
         } else {
+            draft.is_space_assumed = true;
             draft.add_field(name, &[b" ", value].concat(), &runtime.config.limits);
         }
     }
 
     pub(super) async fn eoh(&mut self, macros: &Macros) {
-        let Some(transaction) = &mut self.transaction else { return };
+        let Some(transaction) = self.transaction.as_mut().filter(|_| !self.has_failed) else {
+            return;
+        };
         let mut draft = std::mem::take(&mut transaction.draft);
         if let Some(id) = macro_text(macros, c"i") {
             draft.envelope.queue_id = Some(id);
@@ -195,11 +216,12 @@ impl Session {
     }
 
     pub(super) async fn eom(&mut self, cx: &mut EomContext<Session>) -> Status {
-        let Some(Transaction { started, inspection, .. }) = &mut self.transaction else {
-            return answer_failure(&mut cx.reply);
+        let transaction = self.transaction.as_mut().filter(|_| !self.has_failed);
+        let Some(Transaction { started, inspection, .. }) = transaction else {
+            return self.answer_failure(&mut cx.reply);
         };
         let (started, Some(inspection)) = (*started, inspection.take()) else {
-            return answer_failure(&mut cx.reply);
+            return self.answer_failure(&mut cx.reply);
         };
         let queue_id = macro_text(&cx.macros, c"i");
         let verdict = with_progress(&cx.actions, inspection.finish(queue_id)).await;
@@ -210,13 +232,25 @@ impl Session {
         apply::apply(cx, &verdict, self.agreed.contains(ProtoOpts::LEADING_SPACE)).await
     }
 
-    /// Marks the transaction as failed for an error of our own.
-    pub(super) fn fail(&mut self) {
-        tracing::error!("internal error: a message is deferred; please report the panic above");
-        if let Some(transaction) = &mut self.transaction {
-            transaction.failed = true;
-            transaction.inspection = None;
+    /// Remembers an error of our own at the event that has this no-reply option: the message under
+    /// way is deferred, or all of the connection where the client is only half known.
+    pub(super) fn fail(&mut self, noreply: ProtoOpts) {
+        self.has_failed = true;
+        self.is_broken |= noreply.intersects(ProtoOpts::NOREPLY_CONNECT | ProtoOpts::NOREPLY_HELO);
+    }
+
+    /// The answer to a message that broke down on our side.
+    pub(super) fn answer_failure(&self, reply: &mut SmtpReply) -> Status {
+        if self.service.observe {
+            tracing::error!(
+                "internal error: a message was not judged; please report what is above"
+            );
+            return Status::Accept;
         }
+        tracing::error!("internal error: a message is deferred; please report what is above");
+        // The library takes these constants.
+        let _ = reply.set_error_reply("451", Some("4.3.0"), ["internal error, try again later"]);
+        Status::Tempfail
     }
 
     /// Forgets the transaction; its look-ups and its scan end with it.
@@ -224,13 +258,6 @@ impl Session {
         self.transaction = None;
         self.lookups.forget_message();
     }
-}
-
-/// The answer to a message that broke down on our side.
-pub(super) fn answer_failure(reply: &mut SmtpReply) -> Status {
-    // The library takes these constants.
-    let _ = reply.set_error_reply("451", Some("4.3.0"), ["internal error, try again later"]);
-    Status::Tempfail
 }
 
 /// Awaits the verdict, telling the MTA meanwhile that work goes on.
@@ -249,11 +276,16 @@ async fn with_progress(actions: &EomActions, verdict: impl Future<Output = Verdi
     }
 }
 
-/// The client's name where the MTA vouches for it. Postfix says `unknown` otherwise; Sendmail says
-/// in `{client_resolve}` whether the name resolves back.
-fn verified_name(macros: &Macros, name: String) -> Option<String> {
-    let resolved = macro_text(macros, c"{client_resolve}").is_none_or(|word| word == "OK");
-    (resolved && name != "unknown" && !name.starts_with('[')).then_some(name)
+/// The client's name where the MTA vouches for it. Postfix says `unknown` otherwise; Sendmail, asked
+/// for `{client_resolve}`, says there whether the name resolves back. A name of any other MTA may be
+/// what the client's own DNS says.
+fn verified_name(macros: &Macros, name: String, has_own_macros: bool) -> Option<String> {
+    let is_postfix = macro_text(macros, c"v").is_some_and(|v| v.starts_with("Postfix"));
+    let is_verified = match macro_text(macros, c"{client_resolve}") {
+        Some(word) => word == "OK",
+        None => is_postfix || has_own_macros,
+    };
+    (is_verified && name != "unknown" && !name.starts_with('[')).then_some(name)
 }
 
 /// The authenticated user; some MTAs say only by which mechanism.
@@ -266,15 +298,13 @@ fn macro_text(macros: &Macros, name: &CStr) -> Option<String> {
     macros.get(name).map(|value| text(value.to_bytes())).filter(|value| !value.is_empty())
 }
 
-/// Foreign octets as text; what is not UTF-8 is replaced, which no comparison takes for anything.
+/// Foreign octets as text, cut at a length that no address and no name has; what is not UTF-8 is
+/// replaced, which no comparison takes for anything.
 fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
+    String::from_utf8_lossy(&octets[..octets.len().min(TEXT_BYTES_MAX)]).into_owned()
 }
 
 /// A reverse or forward path without its angle brackets.
 fn path(octets: &[u8]) -> String {
-    let path = text(octets.trim_ascii());
-    path.strip_prefix('<')
-        .and_then(|path| path.strip_suffix('>'))
-        .map_or(path.clone(), str::to_owned)
+    bare_path(&text(octets.trim_ascii())).to_owned()
 }

@@ -1,8 +1,8 @@
 //! When a rule matches: tests of patterns, joined by all, any and not.
 
-use super::excerpt::excerpt;
 use super::pattern::Pattern;
 use crate::message::header::{Field, HeaderBlock};
+use crate::text::excerpt;
 
 /// What must hold for a rule to match.
 #[derive(Clone, Debug)]

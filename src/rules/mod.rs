@@ -13,7 +13,6 @@
 mod condition;
 mod error;
 mod example;
-mod excerpt;
 mod fields;
 mod file;
 mod matcher;

@@ -7,7 +7,8 @@ pub mod seal;
 
 use std::sync::Arc;
 
-use crate::config::{self, SignLocal};
+use crate::config::SignLocal;
+use crate::dkim::canonical::Canonicalization;
 use crate::dkim::digest::{BodyHashes, BodyWant};
 use crate::dkim::record;
 use crate::dkim::sign::SigningRequest;
@@ -21,9 +22,10 @@ use crate::result::AuthResult;
 use crate::runtime::Runtime;
 
 /// The keys that sign one message.
-pub struct Signers {
+pub(crate) struct Signers {
     runtime: Arc<Runtime>,
-    signers: Vec<Signer>,
+    header_canonicalization: Canonicalization,
+    with: Vec<Signer>,
 }
 
 struct Signer {
@@ -39,7 +41,7 @@ struct Earlier {
 
 impl Signers {
     /// Chooses the keys, by the author domain; or says why there are none.
-    pub fn choose(
+    pub(crate) fn choose(
         runtime: &Arc<Runtime>,
         origin: Origin,
         envelope: &Envelope,
@@ -57,12 +59,19 @@ impl Signers {
             return Err(format!("no active key for {domain}"));
         }
         let signers = keys.iter().map(|key| Signer::new(key.clone(), headers, now)).collect();
-        Ok(Self { runtime: runtime.clone(), signers })
+        let header_canonicalization = runtime.config.sign.header_canonicalization;
+        Ok(Self { runtime: runtime.clone(), header_canonicalization, with: signers })
+    }
+
+    /// The same keys, with a relaxed header whatever the configuration says.
+    #[must_use]
+    pub(crate) fn with_relaxed_header(self) -> Self {
+        Self { header_canonicalization: Canonicalization::Relaxed, ..self }
     }
 
     /// The body hashes that signing needs.
-    pub fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
-        let earlier = self.signers.iter().flat_map(|signer| &signer.earlier);
+    pub(crate) fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
+        let earlier = self.with.iter().flat_map(|signer| &signer.earlier);
         earlier.map(|earlier| earlier.want).chain([self.want()])
     }
 
@@ -73,7 +82,7 @@ impl Signers {
 
     /// The values of the signature fields. Which keys signed, and why others did not, is added to
     /// the reasons.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         headers: &HeaderBlock,
         hashes: &BodyHashes,
@@ -82,11 +91,11 @@ impl Signers {
     ) -> Vec<String> {
         let Some(body_hash) = hashes.get(&self.want()) else { return Vec::new() };
         let mut signatures = Vec::new();
-        for signer in &self.signers {
+        for signer in &self.with {
             let signature = if signer.has_signed(hashes) {
                 Err("already signed with this domain and selector".to_owned())
             } else {
-                signer.sign(&self.runtime.config.sign, headers, &body_hash.sha256, now)
+                self.sign_with(&signer.key, headers, &body_hash.sha256, now)
             };
             let (selector, domain) = (signer.key.selector(), signer.key.domain());
             match signature {
@@ -100,6 +109,30 @@ impl Signers {
             }
         }
         signatures
+    }
+
+    fn sign_with(
+        &self,
+        key: &Key,
+        headers: &HeaderBlock,
+        body_hash: &[u8; 32],
+        now: u64,
+    ) -> Result<String, String> {
+        let config = &self.runtime.config.sign;
+        let request = SigningRequest {
+            key: key.signing_key().map_err(|error| error.to_string())?,
+            domain: key.domain().as_str(),
+            selector: key.selector().as_str(),
+            auid: None,
+            header_canonicalization: self.header_canonicalization,
+            body_canonicalization: config.body_canonicalization,
+            fields: &config.fields,
+            oversigned: &config.oversign,
+            body_hash,
+            now,
+            expire_secs: config.expire.map(|expire| expire.as_secs()),
+        };
+        request.sign(headers).map_err(|error| error.to_string())
     }
 }
 
@@ -115,29 +148,6 @@ impl Signer {
         let passes =
             |earlier: &Earlier| earlier.check.clone().finish(hashes).result == AuthResult::Pass;
         self.earlier.iter().any(passes)
-    }
-
-    fn sign(
-        &self,
-        config: &config::Sign,
-        headers: &HeaderBlock,
-        body_hash: &[u8; 32],
-        now: u64,
-    ) -> Result<String, String> {
-        let request = SigningRequest {
-            key: self.key.signing_key().map_err(|error| error.to_string())?,
-            domain: self.key.domain().as_str(),
-            selector: self.key.selector().as_str(),
-            auid: None,
-            header_canonicalization: config.header_canonicalization,
-            body_canonicalization: config.body_canonicalization,
-            fields: &config.fields,
-            oversigned: &config.oversign,
-            body_hash,
-            now,
-            expire_secs: config.expire.map(|expire| expire.as_secs()),
-        };
-        request.sign(headers).map_err(|error| error.to_string())
     }
 }
 

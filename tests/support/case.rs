@@ -172,7 +172,7 @@ impl Case {
 }
 
 /// The test keys with the modes that a key store must have, which git does not keep; or none.
-fn private_copy(wanted: bool) -> TempDir {
+pub fn private_copy(wanted: bool) -> TempDir {
     let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/keys");
     let copy = tempfile::tempdir().unwrap();
     if !wanted {

@@ -13,7 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mailseal::config::Endpoint;
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 
 /// The EICAR test file, in halves, so that no scanner takes this file for it.
@@ -56,12 +57,12 @@ impl Clamd {
 
     /// Stops it as SIGSTOP does: it still accepts and says nothing.
     pub fn stop(&self) {
-        self.signal(Signal::STOP);
+        self.signal(Signal::SIGSTOP);
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        self.signal(Signal::CONT);
+        self.signal(Signal::SIGCONT);
     }
 
     /// Ends it at once.
@@ -71,7 +72,7 @@ impl Clamd {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
     }
 
     fn socket_path(&self) -> PathBuf {
@@ -124,7 +125,7 @@ fn write_database(scratch: &Path) {
 
 fn spawn(scratch: &Path, tcp: SocketAddr, stream_bytes_max: u64) -> Child {
     let dir = scratch.display();
-    let user = if rustix::process::geteuid().is_root() { "User root\n" } else { "" };
+    let user = if Uid::effective().is_root() { "User root\n" } else { "" };
     let config = format!(
         "Foreground yes\n{user}DatabaseDirectory {dir}/db\nTemporaryDirectory {dir}\n\
          LogFile {dir}/clamd.log\nLocalSocket {dir}/clamd.ctl\nTCPSocket {}\nTCPAddr {}\n\

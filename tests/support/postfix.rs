@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::geteuid;
+use nix::unistd::Uid;
 
 use super::process::{Process, free_port, run};
 
@@ -53,7 +53,7 @@ pub struct Queued {
 impl Postfix {
     /// Starts it in `dir`; `sink` takes all that it delivers.
     pub fn start(dir: &Path, services: &[Service], non_smtpd: &str, sink: SocketAddr) -> Self {
-        assert!(geteuid().is_root(), "Postfix wants to be started by root");
+        assert!(Uid::effective().is_root(), "Postfix wants to be started by root");
         make_dirs(dir);
         let services_at: Vec<_> = services
             .iter()

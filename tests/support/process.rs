@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 /// How long a test waits for anything: far longer than it takes, on a machine that is busy.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -63,8 +64,8 @@ impl Process {
 
     /// Ends it and all that it started.
     pub fn stop(&mut self) {
-        let group = Pid::from_child(&self.child);
-        let _ = kill_process_group(group, Signal::TERM);
+        let group = Pid::from_raw(self.child.id().cast_signed());
+        let _ = killpg(group, Signal::SIGTERM);
         let give_up = Instant::now() + STOP_TIMEOUT;
         while self.child.try_wait().is_ok_and(|status| status.is_none()) {
             if Instant::now() > give_up {
@@ -72,7 +73,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let _ = kill_process_group(group, Signal::KILL);
+        let _ = killpg(group, Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }

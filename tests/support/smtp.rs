@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd as _;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
 
 use super::process::PATIENCE;
 
@@ -31,9 +32,10 @@ impl Client {
 
     /// Connects from that loopback address.
     pub fn connect_from(client: IpAddr, server: SocketAddr, helo: &str) -> Self {
-        let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        bind(&stream, &SocketAddr::from((client, 0))).unwrap();
-        connect(&stream, &server).unwrap();
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let stream = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+        bind(stream.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((client, 0)))).unwrap();
+        connect(stream.as_raw_fd(), &SockaddrStorage::from(server)).unwrap();
         Self::greet(stream.into(), helo)
     }
 

@@ -8,27 +8,27 @@ use super::Policy;
 
 /// What a domain publishes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Record {
+pub struct Record {
     p: Option<Policy>,
     sp: Option<Policy>,
     np: Option<Policy>,
     /// `sp` or `np` is there and is no policy.
     has_broken_policy: bool,
     /// `adkim`: which DKIM domains align.
-    pub(super) adkim: Mode,
+    pub adkim: Mode,
     /// `aspf`: the same of SPF.
-    pub(super) aspf: Mode,
+    pub aspf: Mode,
     /// Whether the domain is a public suffix.
-    pub(super) psd: Psd,
+    pub psd: Psd,
     /// `t=y`: the domain owner is testing.
-    pub(super) is_testing: bool,
+    pub is_testing: bool,
     /// Where aggregate reports are wanted: the valid URIs of `rua`.
-    pub(super) rua: Vec<String>,
+    pub rua: Vec<String>,
 }
 
 /// Which domains align with the author domain.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Mode {
+pub enum Mode {
     /// `s`: itself alone.
     Strict,
     /// `r`, the default: all of its organizational domain.
@@ -38,7 +38,7 @@ pub(super) enum Mode {
 
 /// The `psd` tag.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Psd {
+pub enum Psd {
     /// `y`: a public suffix; organizational domains begin one label below.
     Yes,
     /// `n`: an organizational domain.
@@ -50,7 +50,7 @@ pub(super) enum Psd {
 
 /// What the author domain is to the domain with the record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Author {
+pub enum Author {
     /// It has the record itself.
     Itself,
     /// It stands below.
@@ -62,7 +62,7 @@ pub(super) enum Author {
 impl Record {
     /// Reads a TXT record; `None` where it is no DMARC record. RFC 9989 §4.7: `v` comes first
     /// and is exactly `DMARC1`.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
         let mut tags = text.split(';').map(tag);
         let (name, version) = tags.next()??;
@@ -86,7 +86,7 @@ impl Record {
     /// What the record asks for; `None` where DMARC is not to be applied. RFC 9989 §4.10.1:
     /// without a valid `p`, or with an invalid `sp` or `np`, the record counts as `p=none` if it
     /// wants reports, and for nothing otherwise.
-    pub(super) fn policy(&self, author: Author) -> Option<Policy> {
+    pub fn policy(&self, author: Author) -> Option<Policy> {
         match (self.p, self.has_broken_policy) {
             (Some(p), false) => Some(match author {
                 Author::Itself => p,

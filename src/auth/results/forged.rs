@@ -48,7 +48,7 @@ fn is_token(octet: u8) -> bool {
 }
 
 /// One form for A-labels and U-labels, upper and lower case, with and without white space or dots
-/// around. What only looks like our name is ours, too.
+/// around. What only looks like our name is ours, too: so this maps, where `domain::normalize` refuses.
 fn comparable(id: &str) -> String {
     let id: String = id.chars().filter(|c| !c.is_whitespace()).collect();
     let id = id.trim_matches('.');

@@ -1,5 +1,7 @@
 //! The identities' domains (RFC 7208 §4.1, §4.3).
 
+use crate::message::domain::ascii;
+
 /// An identity longer than this is no address (RFC 5321 §4.5.3.1.3 allows 256 octets); it bounds
 /// what macros expand to.
 const IDENTITY_BYTES_MAX: usize = 1024;
@@ -34,29 +36,19 @@ pub(super) fn of(identity: &str) -> &str {
 }
 
 /// The domain in ASCII lower case and without its final dot; `None` where it is malformed or not
-/// of several labels (RFC 7208 §4.3), which address literals and bare addresses are.
+/// of several labels (RFC 7208 §4.3), which address literals and bare addresses are. Internationalized
+/// names are A-labels from here on. Other labels than the last are those of a `domain-spec`, which
+/// may hold any visible octet (RFC 7208 §7.1): more than a host name's.
 pub(super) fn parse(text: &str) -> Option<String> {
-    // RFC 7208 §4.3: internationalized domain names are A-labels from here on.
-    let ascii = if text.is_ascii() {
-        text.to_ascii_lowercase()
-    } else {
-        idna::domain_to_ascii(text).ok()?
-    };
-    let domain = ascii.strip_suffix('.').unwrap_or(&ascii);
+    let domain = ascii(text)?;
     let (parents, top) = domain.rsplit_once('.')?;
-    let is_well_formed =
-        domain.len() <= 253 && parents.split('.').all(is_label) && is_toplabel(top);
-    is_well_formed.then(|| domain.to_owned())
-}
-
-fn is_label(label: &str) -> bool {
-    (1..=63).contains(&label.len()) && label.bytes().all(|octet| octet.is_ascii_graphic())
+    let is_well_formed = parents.bytes().all(|octet| octet.is_ascii_graphic()) && is_toplabel(top);
+    is_well_formed.then_some(domain)
 }
 
 /// RFC 7208 §7.1's `toplabel`: letters, digits and hyphens, and not all digits.
 fn is_toplabel(label: &str) -> bool {
-    is_label(label)
-        && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+    label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
         && !label.starts_with('-')
         && !label.ends_with('-')
         && !label.bytes().all(|octet| octet.is_ascii_digit())

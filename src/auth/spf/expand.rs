@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use viaspf_record::{
     Escape, ExplainString, ExplainStringSegment, Macro, MacroExpand, MacroKind, MacroString,
@@ -10,9 +9,9 @@ use viaspf_record::{
 };
 
 use super::domain::Sender;
+use crate::message::domain::NAME_OCTETS_MAX;
+use crate::runtime::system_clock;
 
-/// RFC 7208 §7.3: the longest domain name.
-const NAME_BYTES_MAX: usize = 253;
 /// An explanation is one line of a reply (RFC 5321 §4.5.3.1.5 allows 512 octets).
 const EXPLANATION_BYTES_MAX: usize = 400;
 
@@ -35,8 +34,8 @@ impl Values<'_> {
         for segment in &text.segments {
             self.segment(segment, &mut name);
             // Only the end is wanted: a record of 64 KB cannot make a name of megabytes.
-            let excess = name.len().saturating_sub(2 * NAME_BYTES_MAX);
-            if excess > NAME_BYTES_MAX {
+            let excess = name.len().saturating_sub(2 * NAME_OCTETS_MAX);
+            if excess > NAME_OCTETS_MAX {
                 name.drain(..name.ceil_char_boundary(excess));
             }
         }
@@ -97,10 +96,7 @@ impl Values<'_> {
             MacroKind::HeloDomain => self.helo.to_owned(),
             MacroKind::PrettyIp => self.client.to_string(),
             MacroKind::Receiver => self.receiver.to_owned(),
-            MacroKind::Timestamp => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs())
-                .to_string(),
+            MacroKind::Timestamp => system_clock().to_string(),
             MacroKind::VersionLabel => {
                 if self.client.is_ipv4() { "in-addr" } else { "ip6" }.to_owned()
             }
@@ -151,7 +147,7 @@ fn url_escape(value: &str) -> String {
 /// RFC 7208 §7.3: labels are removed from the left until 253 octets are left.
 fn fit(name: &str) -> &str {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let Some(excess) = name.len().checked_sub(NAME_BYTES_MAX).filter(|&excess| excess > 0) else {
+    let Some(excess) = name.len().checked_sub(NAME_OCTETS_MAX).filter(|&excess| excess > 0) else {
         return name;
     };
     // The dot before the first label that is kept stands at `excess - 1` or later.
@@ -241,7 +237,7 @@ mod tests {
     fn macros_do_not_multiply_without_bound() {
         let text = "%{S}%{l255r+}%{ir}".repeat(65_536 / 18);
         let start = std::time::Instant::now();
-        assert!(expand("2001:db8::1", &text).len() <= NAME_BYTES_MAX);
+        assert!(expand("2001:db8::1", &text).len() <= NAME_OCTETS_MAX);
         assert!(start.elapsed().as_secs() < 2);
     }
 }

@@ -12,7 +12,7 @@ mod evaluate;
 mod expand;
 mod explain;
 mod limits;
-mod record;
+pub mod record;
 mod reverse;
 
 use std::net::IpAddr;

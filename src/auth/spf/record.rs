@@ -10,7 +10,7 @@ use viaspf_record::{
 
 /// A record without a syntax error.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Record {
+pub struct Record {
     /// In their order; none after the first `all`, which always matches.
     pub(super) directives: Vec<Directive>,
     /// `redirect=` (RFC 7208 §6.1).
@@ -24,7 +24,7 @@ pub(super) struct Record {
 /// # Errors
 /// What is wrong where there are several (RFC 7208 §4.5), or where it has a syntax error anywhere
 /// (§4.6): permerror.
-pub(super) fn select(texts: &[Vec<u8>]) -> Result<Option<Record>, String> {
+pub fn select(texts: &[Vec<u8>]) -> Result<Option<Record>, String> {
     let mut records = texts.iter().filter(|text| is_spf(text));
     match (records.next(), records.next()) {
         (None, _) => Ok(None),

@@ -1,0 +1,20 @@
+//! What clamd answers.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mailseal::scan::{ScanResult, parse_reply};
+
+fuzz_target!(|data: &[u8]| {
+    for reply in [data.to_vec(), [b"stream: ", data, b" FOUND\0"].concat()] {
+        let text = match parse_reply(&reply) {
+            ScanResult::Clean => {
+                assert_eq!(reply, b"stream: OK\0");
+                continue;
+            }
+            ScanResult::Infected { name } => name,
+            ScanResult::Unscanned { reason, .. } => reason,
+        };
+        assert!(text.len() < 256 && text.bytes().all(|octet| matches!(octet, b' '..=b'~')));
+        assert!(!text.contains([';', '"', '(', ')', '\\']), "{text}");
+    }
+});
