@@ -121,7 +121,7 @@ fn the_json_verdict_has_all_its_parts() {
             "scan"
         ]
     );
-    assert_eq!(keys(&verdict["auth"]), ["dkim", "dmarc", "iprev", "spf"]);
+    assert_eq!(keys(&verdict["auth"]), ["arc", "dkim", "dmarc", "iprev", "spf"]);
     assert_eq!(
         (&verdict["disposition"], &verdict["origin"]),
         (&"accept".into(), &"inbound".into())

@@ -93,7 +93,7 @@ fn valimail_validation() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert_eq!(count, 171);
+    assert_eq!(count, 175);
 }
 
 /// A field's tags, without white space.
