@@ -1,9 +1,10 @@
 //! The edits that a verdict asks for, in the order in which they are applied.
 
-use crate::auth::results;
+use crate::auth::{arc, results};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
+use crate::sign::seal::Sealed;
 use crate::verdict::Change;
 
 /// RFC 8601
@@ -30,6 +31,8 @@ pub(crate) struct Wanted<'a> {
     pub tags: &'a [String],
     /// The values of our signature fields.
     pub signatures: &'a [String],
+    /// Our set of ARC fields.
+    pub sealed: Option<&'a Sealed>,
     /// Why the MTA holds the message; `None` where it does not.
     pub quarantine: Option<&'a str>,
 }
@@ -55,6 +58,13 @@ pub(crate) fn changes(
     changes.extend(wanted.tags.iter().rev().map(|tag| insert(TAG, tag)));
     changes.extend(wanted.scan.map(|scan| insert(VIRUS_STATUS, &scan.to_string())));
     changes.extend(wanted.signatures.iter().rev().map(|value| insert(SIGNATURE, value)));
+    if let Some(Sealed { results, signature, seal }) = wanted.sealed {
+        changes.extend([
+            insert(arc::RESULTS, results),
+            insert(arc::MESSAGE_SIGNATURE, signature),
+            insert(arc::SEAL, seal),
+        ]);
+    }
     // RFC 7208 §9.1: above all others of their name.
     changes.extend(wanted.received_spf.iter().map(|value| insert(RECEIVED_SPF, value)));
     changes.extend(wanted.results.map(|value| insert(RESULTS, value)));

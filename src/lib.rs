@@ -14,7 +14,7 @@
 //! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |
 //! | `message/` | envelope, header block, author domain, origin, body: what all stages read |
 //! | `pipeline.rs` | the way of one message: the calls of the stages |
-//! | `auth/` | iprev, SPF, DMARC, their look-ups, and the results field |
+//! | `auth/` | iprev, SPF, ARC, DMARC, their look-ups, and the results field |
 //! | `dkim/` | the leaf that verifying, signing and key records share |
 //! | `dns/` | the one door to DNS; the records to publish |
 //! | `rules/` | header and body rules |
@@ -22,7 +22,7 @@
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
 //! | `verdict.rs` | all that is known and decided of one message |
-//! | `sign/` | which keys sign a message |
+//! | `sign/` | which keys sign a message, and its ARC seal |
 //! | `keys/` | the key store and the life of a key |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
@@ -84,7 +84,7 @@ pub mod rules;
 pub mod runtime;
 pub mod scan;
 pub mod serve;
-pub(crate) mod sign;
+pub mod sign;
 pub mod telemetry;
 pub(crate) mod text;
 pub mod verdict;

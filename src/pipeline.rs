@@ -9,9 +9,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::auth::lookups::Lookups;
-use crate::auth::{Authentication, results};
+use crate::auth::{Authentication, arc, results};
 use crate::changes::{Wanted, changes};
-use crate::dkim::digest::{BodyHasher, BodyHashes};
+use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
 use crate::message::Draft;
 use crate::message::address::{self, Author};
@@ -24,6 +24,7 @@ use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, Scanner};
 use crate::sign::Signers;
+use crate::sign::seal::Sealing;
 use crate::verdict::{Disposition, Hit, Verdict};
 
 /// How much of a message is handed on at once where all of it is there already.
@@ -49,6 +50,8 @@ struct Subject {
     is_space_assumed: bool,
     origin: Origin,
     author: Author,
+    /// Where a set is to be put on the message's ARC chain.
+    sealing: Option<Sealing>,
     reasons: Vec<String>,
 }
 
@@ -73,12 +76,14 @@ impl Inspection {
     pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
         let mut subject = Subject::new(runtime, draft);
         let plan = subject.plan();
-        let (lookups, hasher) = match &plan {
+        let (lookups, mut wants) = match &plan {
             Plan::Verify => subject.start_verifying(lookups),
-            Plan::Sign(signers) => (Lookups::default(), BodyHasher::new(signers.body_wants())),
-            Plan::Pass => (Lookups::default(), BodyHasher::new([])),
+            Plan::Sign(signers) => (Lookups::default(), signers.body_wants().collect()),
+            Plan::Pass => (Lookups::default(), Vec::new()),
         };
-        let sink = subject.open_sink(hasher).await;
+        subject.choose_sealing(&plan);
+        wants.extend(subject.sealing.as_ref().map(Sealing::body_want));
+        let sink = subject.open_sink(BodyHasher::new(wants)).await;
         Self { subject, plan, lookups, sink }
     }
 
@@ -131,6 +136,7 @@ impl Subject {
             over_limit,
             is_space_assumed,
             origin,
+            sealing: None,
             reasons: vec![reason],
         }
     }
@@ -159,7 +165,7 @@ impl Subject {
     }
 
     /// Starts what the envelope has not started yet, and what the header tells to look up.
-    fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, BodyHasher) {
+    fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, Vec<BodyWant>) {
         if self.origin == Origin::Relay {
             // What was asked of the relay itself says nothing of the message.
             lookups = Lookups::default();
@@ -173,13 +179,30 @@ impl Subject {
         if signatures.left_out > 0 {
             self.reasons.push(format!("{} more signatures were not verified", signatures.left_out));
         }
-        let hasher = BodyHasher::new(signatures.checks.iter().filter_map(|check| match check {
+        let dkim_wants = signatures.checks.iter().filter_map(|check| match check {
             Check::Pending(pending) => Some(pending.body_want()),
             Check::Done(_) => None,
-        }));
+        });
+        let mut wants: Vec<BodyWant> = dkim_wants.collect();
+        let chain = arc::begin(&self.headers, self.now);
+        if let arc::Check::Pending(pending) = &chain {
+            wants.extend(pending.body_wants());
+        }
         lookups.start_dkim(&self.runtime, &self.headers, signatures);
+        lookups.start_arc(&self.runtime, &self.headers, chain, self.envelope.client.addr);
         lookups.start_dmarc(&self.runtime, &self.author);
-        (lookups, hasher)
+        (lookups, wants)
+    }
+
+    fn choose_sealing(&mut self, plan: &Plan) {
+        let unverified = !self.origin.is_ours() && !matches!(plan, Plan::Verify);
+        if unverified || self.over_limit.is_some() {
+            return;
+        }
+        match Sealing::choose(&self.runtime, self.origin, &self.headers, self.now) {
+            Ok(sealing) => self.sealing = sealing,
+            Err(reason) => self.reasons.push(format!("not sealed: {reason}")),
+        }
     }
 
     /// Puts the client that a trusted relay names in the place of the relay.
@@ -242,7 +265,16 @@ impl Subject {
 /// Puts together what the stages say: policy, then changes.
 fn evaluate(subject: Subject, plan: &Plan, found: Found) -> Verdict {
     let Subject {
-        runtime, envelope, headers, origin, author, over_limit, now, mut reasons, ..
+        runtime,
+        envelope,
+        headers,
+        origin,
+        author,
+        over_limit,
+        now,
+        sealing,
+        mut reasons,
+        ..
     } = subject;
     let Found { hashes, auth, scan, hits } = found;
     let findings = Findings {
@@ -267,6 +299,8 @@ fn evaluate(subject: Subject, plan: &Plan, found: Found) -> Verdict {
             }
             _ => Vec::new(),
         };
+        let sealed =
+            sealing.and_then(|sealing| sealing.seal(&headers, &hashes, &auth, &mut reasons));
         let signatures = sign(plan, &headers, &hashes, now, &mut reasons);
         let wanted = Wanted {
             results: results.as_deref(),
@@ -274,6 +308,7 @@ fn evaluate(subject: Subject, plan: &Plan, found: Found) -> Verdict {
             scan: scan.as_ref(),
             tags: &decision.tags,
             signatures: &signatures,
+            sealed: sealed.as_ref(),
             quarantine: decision.cause.as_deref().filter(|_| held),
         };
         changes(&headers, origin, &runtime.authserv_ids, &wanted)

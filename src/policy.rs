@@ -7,6 +7,7 @@
 mod authentication;
 
 use crate::auth::Authentication;
+use crate::auth::arc::Endorsement;
 use crate::config::{self, Config, Exempt};
 use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
@@ -69,6 +70,7 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
     let mut tags: Vec<String> = Vec::new();
     let mut reasons = Vec::new();
     let mut deciding: Option<Finding> = None;
+    reasons.extend(overridden(findings.auth));
     for step in steps(config, findings) {
         let mut strictest: Option<Finding> = None;
         for finding in step.into_iter().filter(|finding| finding.action != Action::Off) {
@@ -169,6 +171,16 @@ fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {
         cause: format!("malformed From field: {malformed}"),
         told: None,
     }]
+}
+
+/// Says that a DMARC failure is not acted on.
+fn overridden(auth: &Authentication) -> Option<String> {
+    let Endorsement { instance, sealer, author_domain } = auth.arc_override()?;
+    Some(format!(
+        "DMARC failure of {} not acted on: it passed at the trusted ARC sealer {}, i={instance}",
+        text::visible(author_domain),
+        text::visible(sealer),
+    ))
 }
 
 /// Trouble of our own, so that the message comes again.

@@ -39,6 +39,7 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         iprev = %auth.iprev.as_ref().map_or("-", |iprev| iprev.result.as_str()),
         spf = %list(auth.spf.iter().map(|spf| format!("{}({})", spf.result, text::visible(&spf.domain))).collect()),
         dkim = %list(auth.dkim.iter().map(|dkim| format!("{}({})", dkim.result, text::visible(&dkim.domain))).collect()),
+        arc = %auth.arc.as_ref().map_or("-", |arc| arc.result.as_str()),
         dmarc = %auth.dmarc.as_ref().map_or("-", |dmarc| dmarc.result.as_str()),
         hits = %list(verdict.hits.iter().map(|hit| hit.rule.clone()).collect()),
         scan = %verdict.scan.as_ref().map_or("-".to_owned(), ScanResult::in_full),

@@ -121,7 +121,8 @@ fn the_json_verdict_has_all_its_parts() {
             "scan"
         ]
     );
-    assert_eq!(keys(&verdict["auth"]), ["dkim", "dkim_left_out", "dmarc", "iprev", "spf"]);
+    let auth = keys(&verdict["auth"]);
+    assert_eq!(auth, ["arc", "dkim", "dkim_left_out", "dmarc", "iprev", "spf"]);
     assert_eq!(
         (&verdict["disposition"], &verdict["origin"]),
         (&"accept".into(), &"inbound".into())

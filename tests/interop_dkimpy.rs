@@ -8,12 +8,16 @@ mod message;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use mailseal::auth::arc::{self, ArcChain};
 use mailseal::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
 use mailseal::dkim::canonical::body::BodyCanonicalizer;
+use mailseal::dkim::digest::BodyHasher;
 use mailseal::dkim::record::dns_text;
 use mailseal::dkim::sign::SigningRequest;
 use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
-use message::{Message, NOW, base64, words, zone};
+use mailseal::result::AuthResult;
+use mailseal::sign::seal::{SealRequest, Sealed};
+use message::{Message, NOW, Zone, base64, words, zone};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -170,6 +174,108 @@ fn we_verify_what_dkimpy_signs() {
             assert_eq!(words(&verifications), ["pass"], "{verifications:?} {case}");
         }
     }
+}
+
+/// Chains in which each of two sealers is either of us.
+#[test]
+fn arc_chains_are_continued_by_either() {
+    let pem = generate_rsa(2048).unwrap();
+    let key = SigningKey::from_pem(&pem).unwrap();
+    let record = dns_text(key.key_type(), &key.public_key(), false, false);
+    let zone = zone(KEY_NAME, &[&record]);
+    let start: Vec<Message> = messages(60);
+    let ours = |messages: &[Message]| -> Vec<Message> {
+        messages.iter().map(|message| seal(message, &key, &zone)).collect()
+    };
+    let theirs = |messages: &[Message]| arc_signed(messages, &pem, &zone);
+    for sealed in [
+        ours(&start),
+        theirs(&start),
+        theirs(&ours(&start)),
+        ours(&theirs(&start)),
+        ours(&ours(&start)),
+    ] {
+        let cases: Vec<_> = sealed
+            .iter()
+            .map(|m| json!({"message": base64(&m.octets()), "records": {KEY_NAME: record}}))
+            .collect();
+        for (message, answer) in sealed.iter().zip(dkimpy("arc_verify", &cases)) {
+            let chain = arc_chain(message, &zone);
+            let text = String::from_utf8_lossy(&message.octets()).into_owned();
+            assert_eq!((chain.result, chain.reason), (AuthResult::Pass, None), "{text}");
+            assert_eq!(answer, json!(["pass", "success"]), "{text}");
+        }
+    }
+}
+
+const SEALED_FIELDS: [&str; 3] = ["from", "to", "subject"];
+const RESULTS: &str = "spf=pass smtp.mailfrom=a@example.net";
+
+fn seal(message: &Message, key: &SigningKey, zone: &Zone) -> Message {
+    let request = SealRequest {
+        key,
+        domain: "example.org",
+        selector: "sel",
+        fields: &SEALED_FIELDS.map(str::to_owned),
+        oversigned: &["From".to_owned()],
+        body_hash: &message.body_hash(Relaxed),
+        now: 1_700_000_000,
+        chain: arc_chain(message, zone).result,
+    };
+    let results = |instance| format!("i={instance}; example.org; {RESULTS}");
+    let Sealed { results, signature, seal } = request.seal(&message.headers, results).unwrap();
+    let message =
+        message.with_field("ARC-Authentication-Results", format!(" {results}").as_bytes());
+    let message = message.with_field("ARC-Message-Signature", format!(" {signature}").as_bytes());
+    message.with_field("ARC-Seal", format!(" {seal}").as_bytes())
+}
+
+/// dkimpy takes its results, and what they say of the chain, from a results field.
+fn arc_signed(messages: &[Message], pem: &str, zone: &Zone) -> Vec<Message> {
+    // dkimpy reads PKCS#1.
+    let pem = openssl(&["rsa", "-traditional"], pem);
+    let cases: Vec<_> = messages
+        .iter()
+        .map(|message| {
+            let results =
+                format!(" example.org; {RESULTS}; arc={}", arc_chain(message, zone).result);
+            let message = message.with_field("Authentication-Results", results.as_bytes());
+            json!({
+                "message": base64(&message.octets()),
+                "selector": "sel",
+                "domain": "example.org",
+                "key": pem,
+                "fields": SEALED_FIELDS,
+            })
+        })
+        .collect();
+    let answers = dkimpy("arc_sign", &cases);
+    let sealed = messages.iter().zip(&answers);
+    sealed.map(|(m, fields)| Message::parse(&[decode(fields), m.octets()].concat())).collect()
+}
+
+fn arc_chain(message: &Message, zone: &Zone) -> ArcChain {
+    let pending = match arc::begin(&message.headers, NOW) {
+        arc::Check::Done(chain) => return chain,
+        arc::Check::Pending(pending) => pending,
+    };
+    let mut body = BodyHasher::new(pending.body_wants());
+    body.update(&message.body);
+    let lookups: Vec<_> =
+        pending.query_names().iter().map(|name| zone[name.as_str()].clone()).collect();
+    pending.check_keys(&message.headers, &lookups, 1024, &[]).finish(&body.finish())
+}
+
+fn openssl(args: &[&str], input: &str) -> String {
+    let mut child = Command::new("openssl")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
 fn decode(text: &Value) -> Vec<u8> {

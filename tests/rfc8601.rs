@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use mailseal::auth::Authentication;
+use mailseal::auth::arc::ArcChain;
 use mailseal::auth::dmarc::{Dmarc, Policy};
 use mailseal::auth::iprev::Iprev;
 use mailseal::auth::results::{claims_authserv_id, render};
@@ -197,6 +198,16 @@ fn everything() -> Authentication {
             .into(),
         dkim: vec![signature(AuthResult::Pass, "example.org")],
         dkim_left_out: 0,
+        arc: Some(ArcChain {
+            result: AuthResult::Pass,
+            instance: 3,
+            sealers: Vec::new(),
+            oldest_pass: Some(2),
+            covers_body: true,
+            remote_ip: "2001:db8::25".parse().ok(),
+            endorsements: Vec::new(),
+            reason: None,
+        }),
         dmarc: Some(Dmarc {
             result: AuthResult::Pass,
             author_domain: Some("example.org".to_owned()),
@@ -223,6 +234,7 @@ fn one_field_for_all_methods() {
          \tspf=pass smtp.mailfrom=alice@example.org;\r\n\
          \tdkim=pass header.d=example.org header.i=@example.org header.s=s1\r\n\
          \theader.a=rsa-sha256 header.b=\"AbC/+d12\";\r\n\
+         \tarc=pass smtp.remote-ip=\"2001:db8::25\" header.oldest-pass=2;\r\n\
          \tdmarc=pass header.from=example.org policy.dmarc=quarantine"
     );
 }
@@ -243,10 +255,10 @@ fn no_signature_is_dkim_none() {
     };
     assert_eq!(
         methods(&unsigned),
-        ["iprev=pass", "spf=pass", "spf=pass", "dkim=none", "dmarc=pass"]
+        ["iprev=pass", "spf=pass", "spf=pass", "dkim=none", "arc=pass", "dmarc=pass"]
     );
-    let no_dmarc = Authentication { dmarc: None, ..unsigned };
-    assert_eq!(methods(&no_dmarc), ["iprev=pass", "spf=pass", "spf=pass", "dkim=none"]);
+    let alone = Authentication { arc: None, dmarc: None, ..unsigned };
+    assert_eq!(methods(&alone), ["iprev=pass", "spf=pass", "spf=pass", "dkim=none"]);
 }
 
 #[test]
@@ -264,7 +276,7 @@ fn signatures_beyond_the_limit_are_counted() {
     assert_eq!((counted.method.as_str(), counted.result.as_str()), ("dkim", "neutral"));
     assert_eq!(counted.reason.as_deref(), Some("991 more signatures were not verified"));
     assert_eq!(counted.properties, []);
-    assert_eq!(field.results[5].method, "dmarc");
+    assert_eq!(field.results[5].method, "arc");
 }
 
 /// CVE-2020-12272 and its kin: a value that ends the result and begins another.
@@ -297,13 +309,15 @@ fn values_cannot_inject() {
         auth.spf[1].reason = own.clone();
         let iprev = auth.iprev.as_mut().unwrap();
         (iprev.name, iprev.reason) = (own.clone(), own.clone());
+        auth.arc.as_mut().unwrap().reason = own.clone();
+        auth.arc.as_mut().unwrap().result = AuthResult::Fail;
         let dmarc = auth.dmarc.as_mut().unwrap();
         (dmarc.author_domain, dmarc.reason) = (own.clone(), own);
         let field = reader::read(&render(hostile, &auth));
         let methods: Vec<_> = field.results.iter().map(|r| r.method.as_str()).collect();
-        assert_eq!(methods, ["iprev", "spf", "spf", "dkim", "dmarc"], "{hostile:?}");
+        assert_eq!(methods, ["iprev", "spf", "spf", "dkim", "arc", "dmarc"], "{hostile:?}");
         let names: Vec<_> = field.results.iter().map(|r| r.properties.len()).collect();
-        assert_eq!(names, [1, 1, 1, 5, 2], "{hostile:?}");
+        assert_eq!(names, [1, 1, 1, 5, 2, 2], "{hostile:?}");
     }
 }
 

@@ -55,6 +55,8 @@ fn authentication(data: &[u8]) -> Authentication {
             domain: text(),
             value: text(),
             reason: Some(text()),
+            mechanism: Some(text()),
+            any_client: false,
             explanation: None,
         }],
         dkim: vec![Verification {
@@ -68,6 +70,8 @@ fn authentication(data: &[u8]) -> Authentication {
             testing: false,
             covers_body: true,
         }],
+        dkim_left_out: 1,
+        arc: None,
         dmarc: Some(Dmarc {
             result: AuthResult::Temperror,
             author_domain: Some(text()),

@@ -1,18 +1,21 @@
 //! The look-ups of one message, each a task of its own, started as soon as its question is known:
-//! iprev at connect, SPF at MAIL, DKIM keys and the DMARC tree walk when the header is complete.
+//! iprev at connect, SPF at MAIL, the keys of DKIM and ARC and the DMARC tree walk when the header
+//! is complete.
 //!
 //! Failure: a look-up without an answer by the message's deadline is a temperror. Tasks end with the
 //! message (or, for iprev, with the connection) that asked.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, join_all};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Authentication;
+use super::arc::{self, ArcChain};
 use super::dmarc::{self, Discovery, Dmarc};
 use super::iprev::{self, Iprev};
 use super::spf::{self, Identity, Spf};
@@ -33,6 +36,8 @@ pub struct Lookups {
     spf: Vec<Task<Spf>>,
     dkim: Vec<Dkim>,
     dkim_left_out: usize,
+    /// The chain, and the client that handed it on.
+    arc: Option<(Chain, Option<IpAddr>)>,
     dmarc: Option<Result<Task<Discovery>, Malformed>>,
 }
 
@@ -42,6 +47,12 @@ type Task<T> = AbortOnDropHandle<T>;
 enum Dkim {
     Done(Verification),
     Asking(Task<HeaderCheck>),
+}
+
+/// A chain's way to its result.
+enum Chain {
+    Done(ArcChain),
+    Asking(Task<arc::HeaderCheck>),
 }
 
 impl Lookups {
@@ -91,6 +102,31 @@ impl Lookups {
         }
     }
 
+    /// Asks for all keys of the message's ARC chain at once; it is checked when they are there.
+    pub fn start_arc(
+        &mut self,
+        runtime: &Runtime,
+        headers: &Arc<HeaderBlock>,
+        check: arc::Check,
+        client: Option<IpAddr>,
+    ) {
+        let chain = match check {
+            arc::Check::Done(chain) => Chain::Done(chain),
+            arc::Check::Pending(pending) => {
+                let (dns, headers) = (dns(runtime), headers.clone());
+                let rsa_bits_min = runtime.config.verify.min_rsa_bits;
+                let trusted = runtime.config.arc.trusted_sealers.clone();
+                Chain::Asking(start(async move {
+                    let questions = pending.query_names().iter().map(|name| dns.txt(name));
+                    let lookups: Vec<_> =
+                        join_all(questions).await.into_iter().map(key_lookup).collect();
+                    pending.check_keys(&headers, &lookups, rsa_bits_min, &trusted)
+                }))
+            }
+        };
+        self.arc = Some((chain, client));
+    }
+
     /// Asks for the author domain's DMARC policy.
     pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author) {
         self.dmarc = Some(match author {
@@ -136,13 +172,20 @@ impl Lookups {
                 Dkim::Asking(task) => answer(task).await.finish(hashes),
             });
         }
+        let arc = match self.arc {
+            Some((Chain::Done(chain), remote_ip)) => Some(ArcChain { remote_ip, ..chain }),
+            Some((Chain::Asking(task), remote_ip)) => {
+                Some(ArcChain { remote_ip, ..answer(task).await.finish(hashes) })
+            }
+            None => None,
+        };
         let dmarc = match self.dmarc {
             Some(Ok(task)) => Some(dmarc::evaluate(dns, &answer(task).await, &spf, &dkim).await),
             Some(Err(why)) => Some(Dmarc::malformed(why)),
             None => None,
         };
         let dkim_left_out = self.dkim_left_out;
-        Authentication { iprev, spf, dkim, dkim_left_out, dmarc }
+        Authentication { iprev, spf, dkim, dkim_left_out, arc, dmarc }
     }
 }
 

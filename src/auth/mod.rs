@@ -1,5 +1,6 @@
 //! Email authentication: one file a method, each with its result in RFC 8601's words.
 
+pub mod arc;
 pub mod dmarc;
 pub mod iprev;
 pub(crate) mod lookups;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::result::AuthResult;
 use crate::text;
 
 /// What each method said of one message; `None` where it was not run.
@@ -23,8 +25,19 @@ pub struct Authentication {
     pub dkim: Vec<crate::dkim::Verification>,
     /// How many more signatures there are: beyond the limit nothing is verified.
     pub dkim_left_out: usize,
+    /// The chain of custody that forwarders left (RFC 8617).
+    pub arc: Option<arc::ArcChain>,
     /// The author domain's policy and whether the message aligns with it.
     pub dmarc: Option<dmarc::Dmarc>,
+}
+
+impl Authentication {
+    /// The trusted sealer's word for which a DMARC failure is not acted on, as a matter of local
+    /// policy (RFC 8617 §7.2.1).
+    pub fn arc_override(&self) -> Option<&arc::Endorsement> {
+        let failed = self.dmarc.as_ref().filter(|dmarc| dmarc.result == AuthResult::Fail)?;
+        self.arc.as_ref()?.endorsement(failed.author_domain.as_deref()?)
+    }
 }
 
 /// A line a result, as `check` prints them.
@@ -50,6 +63,10 @@ impl fmt::Display for Authentication {
                 dkim.algorithm.as_deref().unwrap_or("-"),
             ];
             line(f, &format!("dkim {}", dkim.result), &facts, dkim.reason.as_deref())?;
+        }
+        if let Some(arc) = self.arc.as_ref().filter(|arc| arc.result != AuthResult::None) {
+            let domains: Vec<&str> = arc.sealers.iter().map(|s| s.domain.as_str()).collect();
+            line(f, &format!("arc {}", arc.result), &domains, arc.reason.as_deref())?;
         }
         if let Some(dmarc) = &self.dmarc {
             let domain = dmarc.author_domain.as_deref().unwrap_or("-");

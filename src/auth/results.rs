@@ -9,9 +9,11 @@
 mod fold;
 mod forged;
 mod pvalue;
+pub(crate) mod read;
 mod received_spf;
 
 use super::Authentication;
+use super::arc::{ArcChain, Endorsement};
 use super::dmarc::{Dmarc, Policy};
 use super::iprev::Iprev;
 use super::spf::{Identity, Spf};
@@ -19,26 +21,46 @@ use crate::dkim::Verification;
 use crate::result::AuthResult;
 
 pub use forged::claims_authserv_id;
+pub use read::repeated;
 pub use received_spf::received_spf;
 
 /// The value of the field, without the leading space; folds are CRLF and a tab.
 pub fn render(authserv_id: &str, auth: &Authentication) -> String {
+    fold::fold(&pvalue::value(authserv_id), &all(auth))
+}
+
+/// The value of an ARC-Authentication-Results field: the same, and the results that hosts of ours
+/// found before us, for a set has one such field (RFC 8617 §4.1.1).
+pub fn render_arc(
+    instance: u8,
+    authserv_id: &str,
+    auth: &Authentication,
+    repeated: &[Vec<String>],
+) -> String {
+    let own = all(auth).into_iter().filter(|words| repeated.is_empty() || words[..] != ["none"]);
+    let results: Vec<_> = own.chain(repeated.iter().cloned()).collect();
+    fold::fold(&format!("i={instance}; {}", pvalue::value(authserv_id)), &results)
+}
+
+/// Each method's result, in its words.
+fn all(auth: &Authentication) -> Vec<Vec<String>> {
     let mut results: Vec<Vec<String>> = Vec::new();
     results.extend(auth.iprev.as_ref().map(iprev));
     results.extend(auth.spf.iter().map(spf));
     // A message has few of them: what is above `verify::SIGNATURES_MAX` is only counted.
     results.extend(auth.dkim.iter().map(dkim));
     results.extend(dkim_left_out(auth.dkim_left_out));
-    results.extend(auth.dmarc.as_ref().map(dmarc));
     // RFC 8601 §2.7.1: verified, and no signature there.
-    if auth.dkim.is_empty() && !results.is_empty() {
-        let at = results.len() - usize::from(auth.dmarc.is_some());
-        results.insert(at, method("dkim", AuthResult::None, None));
+    let verified = !results.is_empty() || auth.arc.is_some() || auth.dmarc.is_some();
+    if auth.dkim.is_empty() && verified {
+        results.push(method("dkim", AuthResult::None, None));
     }
+    results.extend(auth.arc.as_ref().map(arc));
+    results.extend(auth.dmarc.as_ref().map(|dmarc| self::dmarc(dmarc, auth.arc_override())));
     if results.is_empty() {
         results.push(vec!["none".to_owned()]);
     }
-    fold::fold(&pvalue::value(authserv_id), &results)
+    results
 }
 
 /// RFC 8601 §2.7.3.
@@ -82,12 +104,29 @@ fn dkim(signature: &Verification) -> Vec<String> {
     result
 }
 
+/// RFC 8617 §6, §10.2.
+fn arc(chain: &ArcChain) -> Vec<String> {
+    let mut result = method("arc", chain.result, chain.reason.as_deref());
+    let remote_ip = chain.remote_ip.map(|addr| addr.to_string());
+    let oldest_pass = chain.oldest_pass.map(|instance| instance.to_string());
+    property(&mut result, "smtp.remote-ip", remote_ip.as_deref());
+    property(&mut result, "header.oldest-pass", oldest_pass.as_deref());
+    result
+}
+
 /// RFC 9989: `header.from`, and in `policy.dmarc` what the author domain asks for after `sp`,
-/// `np` and `t` have had their say.
-fn dmarc(dmarc: &Dmarc) -> Vec<String> {
-    let mut result = method("dmarc", dmarc.result, dmarc.reason.as_deref());
+/// `np` and `t` have had their say. A failure that is not acted on for a trusted sealer's word is
+/// still one (RFC 8617 §7.2.1); `policy.arc` names that policy and what it came to (RFC 8601 §2.4).
+fn dmarc(dmarc: &Dmarc, overriding: Option<&Endorsement>) -> Vec<String> {
+    let sealed = overriding.map(|endorsement| {
+        let Endorsement { instance, sealer, .. } = endorsement;
+        format!("not acted on: it passed at the trusted ARC sealer {sealer}, i={instance}")
+    });
+    let reason = sealed.or_else(|| dmarc.reason.clone());
+    let mut result = method("dmarc", dmarc.result, reason.as_deref());
     property(&mut result, "header.from", dmarc.author_domain.as_deref());
     property(&mut result, "policy.dmarc", dmarc.applied_policy().map(Policy::as_str));
+    property(&mut result, "policy.arc", overriding.map(|_| "pass"));
     result
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use mailseal::config::{Config, Endpoint};
 use mailseal::runtime::Runtime;
 use mailseal::serve::{Daemon, asked_to_end};
+use mailseal::sign::seal;
 use mailseal::telemetry;
 
 use super::{Outcome, load_config, print};
@@ -33,6 +34,13 @@ fn announce(runtime: &Runtime, observe: bool) {
     let Runtime { config, keys, key_problems, rules, .. } = runtime;
     for problem in key_problems {
         tracing::error!("key store: {problem}");
+    }
+    if let Some(domain) = config.arc.seal_domain.as_deref()
+        && seal::key(keys, domain).is_none()
+    {
+        tracing::error!(
+            "nothing is sealed: there is no active RSA key for {domain}, which arc.seal_domain names; run: mailseal keys generate {domain}"
+        );
     }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

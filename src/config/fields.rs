@@ -52,6 +52,7 @@ pub const SECTIONS: &[Section] = &[
     section("dns", "Whom we ask.", DNS),
     section("sign", "DKIM signing of mail that leaves.", SIGN),
     section("verify", "SPF, DKIM and DMARC of mail that arrives.", VERIFY),
+    section("arc", "The chains that lists and forwarders leave on mail (RFC 8617).", ARC),
     section("policy", "What is done about authentication results.", POLICY),
     Section {
         name: "policy.exempt",
@@ -199,6 +200,25 @@ const VERIFY: &[Field] = &[
         "Whether SPF's results are also written as Received-SPF fields (RFC 7208), one for HELO\n\
          and one for MAIL FROM. Arriving fields of that name are removed in any case.",
     ),
+];
+
+const ARC: &[Field] = &[
+    key(
+        "trusted_sealers",
+        "[]",
+        "The domains (d= of ARC-Seal, none below them) whose word for DMARC is taken: where the\n\
+         chain passes, a DMARC failure is not acted on if it was a pass at one of these and all\n\
+         sealers after it are of these, too. Such a sealer can write any author's name.",
+    ),
+    key(
+        "seal",
+        "false",
+        "Whether verified mail is sealed, for what leaves here again: forwarding, lists. Mail of\n\
+         origin local that we sealed when it came is sealed again, as a list on this host has\n\
+         changed it; so whoever is in identity.trusted_networks can change what was sealed.\n\
+         Wants seal_domain.",
+    ),
+    unset("seal_domain", r#""example.org""#, "The domain that seals, with its active RSA key."),
 ];
 
 const POLICY: &[Field] = &[

@@ -45,6 +45,8 @@ pub struct Config {
     pub sign: Sign,
     /// `[verify]`
     pub verify: Verify,
+    /// `[arc]`
+    pub arc: Arc,
     /// `[policy]`
     pub policy: Policy,
     /// `[rules]`
@@ -186,6 +188,15 @@ pub struct Verify {
     pub require_dkim: Vec<String>,
     /// Whether `Received-SPF` fields are written.
     pub received_spf: bool,
+}
+
+/// `[arc]`: the chains of forwarders and lists (RFC 8617).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Arc {
+    /// The sealers whose word for DMARC we take, in ASCII lower case.
+    pub trusted_sealers: Vec<String>,
+    /// The domain whose key seals; `None` where nothing is sealed.
+    pub seal_domain: Option<String>,
 }
 
 /// `[policy]`: what is done about authentication results.

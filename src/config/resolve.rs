@@ -15,7 +15,8 @@ use super::section::{Gathered, Section, home_of, shown_text};
 use super::value::{Value, flag, integer, list, mode, some, text, word};
 use super::words;
 use super::{
-    Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Rules, Sign, Telemetry, Verify,
+    Arc, Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Rules, Sign, Telemetry,
+    Verify,
 };
 
 /// Resolves the root table of a file; relative directories are joined to `base`.
@@ -29,6 +30,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         dns: dns(open("dns", root, out)),
         sign: sign(open("sign", root, out), base),
         verify: verify(open("verify", root, out)),
+        arc: arc(root, out),
         policy: policy(root, out),
         rules: rules(open("rules", root, out), base),
         clamav: clamav(open("clamav", root, out)),
@@ -106,6 +108,21 @@ fn verify(mut section: Section<'_, '_>) -> Verify {
         require_dkim: section.take("require_dkim", list(text(parse::domain))),
         received_spf: section.take("received_spf", flag),
     }
+}
+
+fn arc(root: &DeTable<'_>, gathered: &mut Gathered) -> Arc {
+    let mut section = open("arc", root, gathered);
+    let trusted_sealers = section.take("trusted_sealers", list(text(parse::domain)));
+    let seal = section.take("seal", flag);
+    let seal_domain = section.optional("seal_domain", text(parse::domain));
+    let table = table_of(root, "arc");
+    if let Some(value) = table.and_then(|table| table.get("seal")).filter(|_| seal)
+        && table.is_none_or(|table| table.get("seal_domain").is_none())
+    {
+        let complaint = Complaint::new("arc.seal: there is no arc.seal_domain");
+        gathered.fault(value.span().start, complaint.hint("name a domain that has an RSA key"));
+    }
+    Arc { trusted_sealers, seal_domain: seal_domain.filter(|_| seal) }
 }
 
 fn policy(root: &DeTable<'_>, gathered: &mut Gathered) -> Policy {

@@ -18,6 +18,6 @@ pub(super) fn decode(value: &[u8]) -> Option<Vec<u8>> {
     ENGINE.decode(without_white_space(value)).ok()
 }
 
-pub(super) fn encode(octets: &[u8]) -> String {
+pub(crate) fn encode(octets: &[u8]) -> String {
     ENGINE.encode(octets)
 }

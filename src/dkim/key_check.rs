@@ -8,6 +8,7 @@ use ring::signature::{
 
 use super::record::{KeyRecord, PublicKey, RSA_BITS_MAX};
 use super::signature::{Algorithm, Signature};
+use super::verify::KeyLookup;
 use crate::result::AuthResult;
 
 /// How many key records of one name are tried; there ought to be one (RFC 6376 §3.6.2.2).
@@ -18,10 +19,31 @@ const RSA_BITS_MIN: u32 = 1024;
 
 /// What the header fields and a key record say of a signature.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Outcome {
-    pub(super) result: AuthResult,
-    pub(super) reason: Option<String>,
-    pub(super) testing: bool,
+pub(crate) struct Outcome {
+    pub(crate) result: AuthResult,
+    pub(crate) reason: Option<String>,
+    pub(crate) testing: bool,
+}
+
+/// What a signature puts before a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed<'a> {
+    /// `a=`.
+    pub(crate) algorithm: Algorithm,
+    /// `b=`, decoded.
+    pub(crate) octets: &'a [u8],
+    /// Whether the domain of `i=` is `d=` itself, which `t=s` asks for.
+    pub(crate) is_strict: bool,
+}
+
+impl<'a> From<&'a Signature> for Signed<'a> {
+    fn from(signature: &'a Signature) -> Self {
+        Self {
+            algorithm: signature.algorithm,
+            octets: &signature.signature,
+            is_strict: signature.auid_domain == signature.domain,
+        }
+    }
 }
 
 impl Outcome {
@@ -40,17 +62,40 @@ impl Outcome {
     }
 }
 
+/// What the answer to the query for a key record makes of a signature over `input`, which is only
+/// made where there are records (§6.1.2).
+pub(crate) fn check_lookup<I: AsRef<[u8]>>(
+    signed: Signed<'_>,
+    input: impl FnOnce() -> I,
+    lookup: &KeyLookup,
+    rsa_bits_min: u32,
+) -> Outcome {
+    match lookup {
+        KeyLookup::Temporary(cause) => {
+            Outcome::new(AuthResult::Temperror, format!("key unavailable, {cause}"))
+        }
+        KeyLookup::Found(records) if !records.is_empty() => {
+            check_records(signed, input().as_ref(), records, rsa_bits_min)
+        }
+        KeyLookup::NotFound | KeyLookup::Found(_) => no_key(),
+    }
+}
+
+fn no_key() -> Outcome {
+    Outcome::new(AuthResult::Permerror, "no key for signature".to_owned())
+}
+
 /// Tries the records one after the other (§6.1.2 step 4: a verifier "may cycle through the key
 /// records"); the first that verifies decides.
-pub(super) fn check_records(
-    signature: &Signature,
+fn check_records(
+    signed: Signed<'_>,
     input: &[u8],
     records: &[Vec<u8>],
     rsa_bits_min: u32,
 ) -> Outcome {
-    let mut best = Outcome::new(AuthResult::Permerror, "no key for signature".to_owned());
+    let mut best = no_key();
     for (number, record) in records.iter().take(KEY_RECORDS_MAX).enumerate() {
-        let outcome = check_record(signature, input, record, rsa_bits_min);
+        let outcome = check_record(signed, input, record, rsa_bits_min);
         if number == 0 || outcome.rank() > best.rank() {
             best = outcome;
         }
@@ -61,15 +106,15 @@ pub(super) fn check_records(
     best
 }
 
-fn check_record(signature: &Signature, input: &[u8], txt: &[u8], rsa_bits_min: u32) -> Outcome {
+fn check_record(signed: Signed<'_>, input: &[u8], txt: &[u8], rsa_bits_min: u32) -> Outcome {
     let record = match KeyRecord::parse(txt) {
         Ok(record) => record,
         Err(error) => return Outcome::new(AuthResult::Permerror, error.to_string()),
     };
     let testing = record.testing;
-    match check_fitness(signature, &record, rsa_bits_min) {
+    match check_fitness(signed, &record, rsa_bits_min) {
         Err((result, reason)) => Outcome { testing, ..Outcome::new(result, reason) },
-        Ok(()) if verifies(signature, input, &record.key) => {
+        Ok(()) if verifies(signed, input, &record.key) => {
             Outcome { result: AuthResult::Pass, reason: None, testing }
         }
         Ok(()) => {
@@ -81,7 +126,7 @@ fn check_record(signature: &Signature, input: &[u8], txt: &[u8], rsa_bits_min: u
 
 /// Whether the record may serve this signature (§6.1.2 steps 6 to 8).
 fn check_fitness(
-    signature: &Signature,
+    signed: Signed<'_>,
     record: &KeyRecord,
     rsa_bits_min: u32,
 ) -> Result<(), (AuthResult, String)> {
@@ -90,7 +135,7 @@ fn check_fitness(
         return permerror("inappropriate hash algorithm");
     }
     let bits = record.key.bits();
-    match (&record.key, signature.algorithm) {
+    match (&record.key, signed.algorithm) {
         (PublicKey::Revoked, _) => return permerror("key revoked"),
         (PublicKey::Rsa { .. }, Algorithm::RsaSha256) => {
             let bits_min = rsa_bits_min.max(RSA_BITS_MIN);
@@ -106,14 +151,14 @@ fn check_fitness(
         _ => return permerror("inappropriate key algorithm"),
     }
     // "the domain of the AUID ("i=" flag) MUST be the same as that of the SDID (d=)" (§3.10).
-    if record.strict && signature.auid_domain != signature.domain {
+    if record.strict && !signed.is_strict {
         return permerror("domain mismatch, the key asks for i= equal to d=");
     }
     Ok(())
 }
 
-fn verifies(signature: &Signature, input: &[u8], key: &PublicKey) -> bool {
-    let octets = signature.signature.as_slice();
+fn verifies(signed: Signed<'_>, input: &[u8], key: &PublicKey) -> bool {
+    let octets = signed.octets;
     match key {
         PublicKey::Revoked => false,
         PublicKey::Rsa { modulus, exponent } => {

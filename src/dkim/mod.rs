@@ -1,11 +1,12 @@
 //! DKIM (RFC 6376, 8301, 8463, 8616): the leaf that verification, signing and key
 //! records share. Pure: no I/O, and the time is an argument.
 
-mod base64;
+pub(crate) mod base64;
 pub mod canonical;
 mod der;
 pub mod digest;
-mod key_check;
+pub(crate) mod folded;
+pub(crate) mod key_check;
 pub mod name;
 pub mod record;
 pub mod sign;

@@ -2,17 +2,28 @@
 
 use super::canonical::Canonicalization;
 use super::canonical::header::{SignatureField, hash_input};
-use super::record::KeyType;
+use super::folded::Folded;
 use super::signature::{SIGNED_FIELDS_MAX, is_auid, is_field_name};
 use super::signing_key::{KeyError, SigningKey};
 use super::{base64, name};
 use crate::message::header::{Field, HeaderBlock};
 
-/// Where lines are folded, in octets: MTAs leave lines of 78 and fewer as they are.
-const LINE_OCTETS_MAX: usize = 76;
-/// How much of `b=` the line it begins on should hold.
-const B_ROOM_OCTETS: usize = 24;
-const FIELD_NAME: &str = "DKIM-Signature";
+/// Which field is made.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Dkim,
+    /// An ARC-Message-Signature of that instance (RFC 8617 §4.1.2).
+    Arc(u8),
+}
+
+impl Form {
+    fn field_name(self) -> &'static str {
+        match self {
+            Self::Dkim => "DKIM-Signature",
+            Self::Arc(_) => "ARC-Message-Signature",
+        }
+    }
+}
 
 /// What a signature is to say, and with which key.
 #[derive(Clone, Debug)]
@@ -62,6 +73,16 @@ impl SigningRequest<'_> {
     /// The value of the DKIM-Signature field, to stand after `DKIM-Signature:` and one space; its
     /// folds are CRLF and a tab.
     pub fn sign(&self, headers: &HeaderBlock) -> Result<String, SignError> {
+        self.sign_as(Form::Dkim, headers)
+    }
+
+    /// The value of an ARC-Message-Signature field with that instance and no AUID (RFC 8617
+    /// §4.1.2).
+    pub fn sign_arc(&self, instance: u8, headers: &HeaderBlock) -> Result<String, SignError> {
+        self.sign_as(Form::Arc(instance), headers)
+    }
+
+    fn sign_as(&self, form: Form, headers: &HeaderBlock) -> Result<String, SignError> {
         self.check_names()?;
         let signed = self.signed_fields(headers);
         // "The From header field MUST be signed" (§5.4).
@@ -71,12 +92,12 @@ impl SigningRequest<'_> {
         if signed.len() > SIGNED_FIELDS_MAX {
             return Err(SignError::FieldsTooMany);
         }
-        let mut value = self.unsigned_value(&signed);
+        let mut value = self.unsigned_value(form, &signed);
         // The space after the colon is part of the field's value (§3.4.1).
         let spaced = format!(" {}", value.text);
         let end = spaced.len();
         let own = SignatureField {
-            field: Field { name: FIELD_NAME.as_bytes(), value: spaced.as_bytes() },
+            field: Field { name: form.field_name().as_bytes(), value: spaced.as_bytes() },
             signature_range: end..end,
             index: None,
         };
@@ -122,19 +143,19 @@ impl SigningRequest<'_> {
             .collect()
     }
 
-    fn unsigned_value(&self, signed: &[String]) -> Folded {
-        let algorithm = match self.key.key_type() {
-            KeyType::Rsa => "rsa-sha256",
-            KeyType::Ed25519 => "ed25519-sha256",
-        };
+    fn unsigned_value(&self, form: Form, signed: &[String]) -> Folded {
         let header = self.header_canonicalization.as_str();
         let body = self.body_canonicalization.as_str();
-        let mut value = Folded::new("v=1;");
-        value.word(&format!("a={algorithm};"));
+        let start = match form {
+            Form::Dkim => "v=1;".to_owned(),
+            Form::Arc(instance) => format!("i={instance};"),
+        };
+        let mut value = Folded::new(form.field_name(), &start);
+        value.word(&format!("a={};", self.key.algorithm().as_str()));
         value.word(&format!("c={header}/{body};"));
         value.word(&format!("d={};", self.domain));
         value.word(&format!("s={};", self.selector));
-        if let Some(auid) = self.auid {
+        if let (Form::Dkim, Some(auid)) = (form, self.auid) {
             value.word(&format!("i={auid};"));
         }
         value.word(&format!("t={};", self.now));
@@ -143,78 +164,7 @@ impl SigningRequest<'_> {
         }
         value.list("h=", signed);
         value.word(&format!("bh={};", base64::encode(self.body_hash)));
-        value.room(B_ROOM_OCTETS);
-        value.word("b=");
+        value.signature_tag();
         value
-    }
-}
-
-/// A field value that is folded as it grows.
-struct Folded {
-    text: String,
-    column: usize,
-}
-
-impl Folded {
-    fn new(start: &str) -> Self {
-        Self { text: start.to_owned(), column: FIELD_NAME.len() + 2 + start.len() }
-    }
-
-    /// Starts a new line where this one has no room for so many octets.
-    fn room(&mut self, octets: usize) {
-        if self.column + octets > LINE_OCTETS_MAX {
-            self.column = LINE_OCTETS_MAX;
-        }
-    }
-
-    /// Adds a word after white space.
-    fn word(&mut self, word: &str) {
-        if self.column + 1 + word.len() > LINE_OCTETS_MAX {
-            self.fold();
-        } else {
-            self.push(" ");
-        }
-        self.push(word);
-    }
-
-    /// Adds a colon-separated list; it is folded after colons.
-    fn list(&mut self, tag: &str, names: &[String]) {
-        let last = names.len().saturating_sub(1);
-        for (index, name) in names.iter().enumerate() {
-            let end = if index == last { ';' } else { ':' };
-            if index == 0 {
-                self.word(&format!("{tag}{name}{end}"));
-                continue;
-            }
-            if self.column + name.len() + 1 > LINE_OCTETS_MAX {
-                self.fold();
-            }
-            self.push(name);
-            self.push(if end == ';' { ";" } else { ":" });
-        }
-    }
-
-    /// Adds text that may be folded anywhere (§3.5 `b=`).
-    fn breakable(&mut self, text: &str) {
-        let mut rest = text;
-        while !rest.is_empty() {
-            let room = LINE_OCTETS_MAX.saturating_sub(self.column);
-            let (line, tail) = rest.split_at(room.min(rest.len()));
-            self.push(line);
-            rest = tail;
-            if !rest.is_empty() {
-                self.fold();
-            }
-        }
-    }
-
-    fn fold(&mut self) {
-        self.text.push_str("\r\n\t");
-        self.column = 1;
-    }
-
-    fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.column += text.len();
     }
 }

@@ -43,6 +43,14 @@ impl Algorithm {
     }
 }
 
+/// Which field a signature stands in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Form {
+    Dkim,
+    /// An ARC-Message-Signature, which has no `v=`, and an instance for `i=` (RFC 8617 §4.1.2).
+    Arc,
+}
+
 /// A signature whose syntax holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Signature {
@@ -144,20 +152,27 @@ impl Signature {
     pub fn parse(value: &[u8]) -> Result<Self, SignatureError> {
         let tags = TagList::parse(value)
             .map_err(|error| SignatureError { fault: error.into(), claims: Box::default() })?;
-        Self::from_tags(&tags)
+        Self::from_tags(&tags, Form::Dkim)
             .map_err(|fault| SignatureError { fault, claims: Box::new(Claims::from_tags(&tags)) })
     }
 
-    fn from_tags(tags: &TagList<'_>) -> Result<Self, SignatureFault> {
-        if required(tags, "v")? != b"1" {
+    /// Reads the tags of an ARC-Message-Signature field, all but its instance (RFC 8617 §4.1.2).
+    pub(crate) fn from_arc_tags(tags: &TagList<'_>) -> Result<Self, SignatureFault> {
+        Self::from_tags(tags, Form::Arc)
+    }
+
+    fn from_tags(tags: &TagList<'_>, form: Form) -> Result<Self, SignatureFault> {
+        if form == Form::Dkim && required(tags, "v")? != b"1" {
             return Err(SignatureFault::Version);
         }
-        let algorithm =
-            Algorithm::from_name(required(tags, "a")?).ok_or(SignatureFault::Algorithm)?;
+        let algorithm = algorithm(tags)?;
         let (signature, signature_range) = signature(tags)?;
         let (header_canonicalization, body_canonicalization) = canonicalizations(tags)?;
         let (domain, selector) = domain_and_selector(tags)?;
-        let (auid, auid_domain) = auid(tags, &domain)?;
+        let (auid, auid_domain) = match form {
+            Form::Dkim => auid(tags, &domain)?,
+            Form::Arc => (None, domain.clone()),
+        };
         let (timestamp, expiration) = times(tags)?;
         check_query_methods(tags)?;
         Ok(Self {
@@ -168,7 +183,7 @@ impl Signature {
             header_canonicalization,
             body_canonicalization,
             domain,
-            signed_fields: signed_fields(tags)?,
+            signed_fields: signed_fields(tags, form)?,
             auid,
             auid_domain,
             length: number(tags, "l", 76)?,
@@ -223,7 +238,13 @@ fn required<'a>(tags: &TagList<'a>, tag: &'static str) -> Result<&'a [u8], Signa
     tags.get(tag).ok_or(SignatureFault::Missing(tag))
 }
 
-fn signature(tags: &TagList<'_>) -> Result<(Vec<u8>, Range<usize>), SignatureFault> {
+/// `a=`.
+pub(crate) fn algorithm(tags: &TagList<'_>) -> Result<Algorithm, SignatureFault> {
+    Algorithm::from_name(required(tags, "a")?).ok_or(SignatureFault::Algorithm)
+}
+
+/// `b=`, decoded, and where it stands.
+pub(crate) fn signature(tags: &TagList<'_>) -> Result<(Vec<u8>, Range<usize>), SignatureFault> {
     let tag = tags.tag("b").ok_or(SignatureFault::Missing("b"))?;
     let text = without_white_space(tag.value);
     let octets = is_base64(&text).then(|| base64::decode(&text)).flatten();
@@ -253,7 +274,8 @@ fn canonicalizations(
         .ok_or(SignatureFault::Canonicalization)
 }
 
-fn domain_and_selector(tags: &TagList<'_>) -> Result<(String, String), SignatureFault> {
+/// `d=` and `s=`, which make the name of a key.
+pub(crate) fn domain_and_selector(tags: &TagList<'_>) -> Result<(String, String), SignatureFault> {
     let domain = name::domain(required(tags, "d")?).ok_or(SignatureFault::Value("d"))?;
     let selector = name::selector(required(tags, "s")?).ok_or(SignatureFault::Value("s"))?;
     match name::key_name(&selector, &domain) {
@@ -262,14 +284,16 @@ fn domain_and_selector(tags: &TagList<'_>) -> Result<(String, String), Signature
     }
 }
 
-/// The names in lower case, in their order (§3.5 `h=`).
-fn signed_fields(tags: &TagList<'_>) -> Result<Vec<String>, SignatureFault> {
+/// The names in lower case, in their order (§3.5 `h=`). ARC sealers have left names empty; no
+/// field has such a name, and it stands for nothing.
+fn signed_fields(tags: &TagList<'_>, form: Form) -> Result<Vec<String>, SignatureFault> {
     let mut names = Vec::new();
     for item in items(required(tags, "h")?) {
         if names.len() == SIGNED_FIELDS_MAX {
             return Err(SignatureFault::FieldsTooMany);
         }
-        let text = std::str::from_utf8(item).ok().filter(|text| is_field_name(text));
+        let allowed = |text: &&str| is_field_name(text) || (form == Form::Arc && text.is_empty());
+        let text = std::str::from_utf8(item).ok().filter(allowed);
         names.push(text.ok_or(SignatureFault::Value("h"))?.to_ascii_lowercase());
     }
     let from_signed = names.iter().any(|name| name == "from");
@@ -329,13 +353,18 @@ fn decode_quoted_printable(text: &str) -> Option<Vec<u8>> {
 /// `t=` and `x=`; "the value of the "x=" tag MUST be greater than the value of the "t=" tag if
 /// both are present" (§3.5).
 fn times(tags: &TagList<'_>) -> Result<(Option<u64>, Option<u64>), SignatureFault> {
-    let (timestamp, expiration) = (number(tags, "t", 76)?, number(tags, "x", 76)?);
+    let (timestamp, expiration) = (timestamp(tags)?, number(tags, "x", 76)?);
     match timestamp.zip(expiration) {
         Some((timestamp, expiration)) if expiration <= timestamp => {
             Err(SignatureFault::ExpiresEarly)
         }
         _ => Ok((timestamp, expiration)),
     }
+}
+
+/// `t=`.
+pub(crate) fn timestamp(tags: &TagList<'_>) -> Result<Option<u64>, SignatureFault> {
+    number(tags, "t", 76)
 }
 
 /// A decimal number; one too large for 64 bits is as good as infinite (§3.5 `t=`).

@@ -6,6 +6,7 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256};
 
 use super::record::KeyType;
+use super::signature::Algorithm;
 use super::{base64, der};
 
 /// A private key. Its `Debug` shows the type alone.
@@ -73,6 +74,14 @@ impl SigningKey {
         match self.pair {
             Pair::Rsa(_) => KeyType::Rsa,
             Pair::Ed25519(_) => KeyType::Ed25519,
+        }
+    }
+
+    /// What the key signs with (`a=`).
+    pub fn algorithm(&self) -> Algorithm {
+        match self.pair {
+            Pair::Rsa(_) => Algorithm::RsaSha256,
+            Pair::Ed25519(_) => Algorithm::Ed25519Sha256,
         }
     }
 

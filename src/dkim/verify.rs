@@ -6,7 +6,7 @@
 
 use super::canonical::header::{SignatureField, hash_input};
 use super::digest::{BodyHashes, BodyWant};
-use super::key_check::{Outcome, check_records};
+use super::key_check::{Outcome, check_lookup};
 use super::signature::{Algorithm, Claims, Signature};
 use super::{Verification, name};
 use crate::message::header::HeaderBlock;
@@ -112,6 +112,13 @@ fn shorten_signatures(claims: &mut [Claims]) {
     }
 }
 
+/// The same for one signature that was parsed already, from the field at `index`: an
+/// ARC-Message-Signature (RFC 8617 §4.1.2).
+pub(crate) fn begin_parsed(signature: Signature, index: usize, now: u64) -> Check {
+    let verification = Verification::of(signature.claims());
+    Check::new(signature, verification, index, now)
+}
+
 impl Check {
     fn new(signature: Signature, verification: Verification, index: usize, now: u64) -> Self {
         let refused = |result, reason: &str| {
@@ -165,23 +172,10 @@ impl Pending {
         rsa_bits_min: u32,
     ) -> HeaderCheck {
         let Self { signature, verification, index, .. } = self;
-        let outcome = match lookup {
-            KeyLookup::Temporary(cause) => {
-                Outcome::new(AuthResult::Temperror, format!("key unavailable, {cause}"))
-            }
-            KeyLookup::NotFound => no_key(),
-            KeyLookup::Found(records) if records.is_empty() => no_key(),
-            KeyLookup::Found(records) => {
-                let input = signed_input(headers, &signature, index);
-                check_records(&signature, &input, records, rsa_bits_min)
-            }
-        };
+        let input = || signed_input(headers, &signature, index);
+        let outcome = check_lookup((&signature).into(), input, lookup, rsa_bits_min);
         HeaderCheck { signature, verification, outcome }
     }
-}
-
-fn no_key() -> Outcome {
-    Outcome::new(AuthResult::Permerror, "no key for signature".to_owned())
 }
 
 fn signed_input(headers: &HeaderBlock, signature: &Signature, index: usize) -> Vec<u8> {

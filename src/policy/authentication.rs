@@ -16,7 +16,10 @@ use crate::verdict::Action;
 pub(super) fn findings(config: &Config, auth: &Authentication) -> Vec<Finding> {
     let policy = &config.policy;
     [
-        auth.dmarc.as_ref().and_then(|dmarc| dmarc_failure(policy.dmarc, dmarc)),
+        auth.dmarc
+            .as_ref()
+            .filter(|_| auth.arc_override().is_none())
+            .and_then(|dmarc| dmarc_failure(policy.dmarc, dmarc)),
         spf_failure(policy.spf_fail, auth),
         spf_any(policy.spf_any, auth),
         dkim_required(config, auth),
@@ -49,9 +52,11 @@ fn dmarc_failure(strictest: Action, dmarc: &Dmarc) -> Option<Finding> {
     failed.then(|| finding(asked.min(strictest), "dmarc-fail", "5.7.26", cause()))
 }
 
-/// Forwarding breaks SPF and not DKIM: where DMARC passes, the author domain vouches for it.
+/// Forwarding breaks SPF and not DKIM: where DMARC passes, the author domain vouches for it; where
+/// it passed at a trusted sealer, the sealer does.
 fn spf_failure(action: Action, auth: &Authentication) -> Option<Finding> {
-    if auth.dmarc.as_ref().is_some_and(|dmarc| dmarc.result == AuthResult::Pass) {
+    let passed = auth.dmarc.as_ref().is_some_and(|dmarc| dmarc.result == AuthResult::Pass);
+    if passed || auth.arc_override().is_some() {
         return None;
     }
     let spf = mail_from(auth).filter(|spf| spf.result == AuthResult::Fail)?;
@@ -72,8 +77,12 @@ fn mail_from(auth: &Authentication) -> Option<&Spf> {
     auth.spf.iter().find(|spf| spf.identity == Identity::MailFrom)
 }
 
-/// What `verify.require_dkim` says of the author domain: a private ADSP (RFC 5617).
+/// What `verify.require_dkim` says of the author domain: a private ADSP (RFC 5617). A list breaks
+/// signatures; where a trusted sealer saw DMARC pass before it did, that will do.
 fn dkim_required(config: &Config, auth: &Authentication) -> Option<Finding> {
+    if auth.arc_override().is_some() {
+        return None;
+    }
     let author = auth.dmarc.as_ref()?.author_domain.as_deref()?;
     let domain = config
         .verify

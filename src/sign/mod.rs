@@ -3,6 +3,8 @@
 //! Failure: a key that can't be used is skipped with a reason; the message goes on with the other
 //! signatures or without one. A filter that holds back mail for want of a signature is worse.
 
+pub mod seal;
+
 use std::sync::Arc;
 
 use crate::config::SignLocal;
@@ -164,14 +166,19 @@ fn earlier_signatures(key: &Key, headers: &HeaderBlock, now: u64) -> Vec<Earlier
     if pending.is_empty() {
         return Vec::new();
     }
-    let Ok(signing_key) = key.signing_key() else { return Vec::new() };
-    let text = record::dns_text(signing_key.key_type(), &signing_key.public_key(), false, false);
-    let lookup = KeyLookup::Found(vec![text.into_bytes()]);
+    let Ok(lookup) = key_lookup(key) else { return Vec::new() };
     let check = |pending: Box<verify::Pending>| Earlier {
         want: pending.body_want(),
         check: pending.check_key(headers, &lookup, 0),
     };
     pending.into_iter().map(check).collect()
+}
+
+/// The key's record as DNS would have it, without asking.
+fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
+    let key = key.signing_key().map_err(|error| error.to_string())?;
+    let text = record::dns_text(key.key_type(), &key.public_key(), false, false);
+    Ok(KeyLookup::Found(vec![text.into_bytes()]))
 }
 
 /// `sign.local` decides for mail of local origin, where nobody authenticated.

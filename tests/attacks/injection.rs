@@ -48,10 +48,10 @@ async fn cve_2020_12272_envelope() {
                 results.iter().map(|part| part.split('=').next().unwrap()).collect();
             assert_eq!(
                 methods,
-                ["mx.example.org", "iprev", "spf", "spf", "dkim", "dmarc"],
+                ["mx.example.org", "iprev", "spf", "spf", "dkim", "arc", "dmarc"],
                 "{hostile:?}"
             );
-            assert_eq!(results[5], "dmarc=none header.from=example.net");
+            assert_eq!(results[6], "dmarc=none header.from=example.net");
             let received = parts(judged.field("Received-SPF"));
             assert!(received.iter().all(|pair| !pair.starts_with("dmarc")), "{received:?}");
             let reply = judged.verdict.to_string();
@@ -77,7 +77,7 @@ async fn cve_2020_12272_signature() {
                 results.iter().map(|part| part.split('=').next().unwrap()).collect();
             assert_eq!(
                 methods,
-                ["mx.example.org", "iprev", "spf", "spf", "dkim", "dmarc"],
+                ["mx.example.org", "iprev", "spf", "spf", "dkim", "arc", "dmarc"],
                 "{tag}={hostile:?}"
             );
             let signature = &judged.verdict.auth.dkim[0];

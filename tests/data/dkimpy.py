@@ -39,6 +39,32 @@ def sign(case):
     ))
 
 
+def arc_verify(case):
+    def lookup(name, timeout=5):
+        return case["records"].get(name.decode().rstrip("."), "").encode() or None
+
+    status, _, reason = dkim.ARC(base64.b64decode(case["message"])).verify(dnsfunc=lookup)
+    return [status.decode() if status else "", reason]
+
+
+def arc_sign(case):
+    fields = dkim.arc_sign(
+        base64.b64decode(case["message"]),
+        case["selector"].encode(),
+        case["domain"].encode(),
+        case["key"].encode(),
+        case["domain"].encode(),
+        include_headers=[name.encode() for name in case["fields"]],
+    )
+    return b64(b"".join(fields))
+
+
 request = json.load(sys.stdin)
-verbs = {"canonicalize": canonicalize, "verify": verify, "sign": sign}
+verbs = {
+    "canonicalize": canonicalize,
+    "verify": verify,
+    "sign": sign,
+    "arc_verify": arc_verify,
+    "arc_sign": arc_sign,
+}
 json.dump([verbs[request["verb"]](case) for case in request["cases"]], sys.stdout)

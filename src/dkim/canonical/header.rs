@@ -29,6 +29,16 @@ pub fn hash_input(
     for field in select(headers, signed, own.index) {
         append(&mut input, field.name, field.value, canonicalization);
     }
+    append_unsigned(&mut input, own, canonicalization);
+    input
+}
+
+/// Appends the signature's own field as it is signed: with `b=` emptied and without its CRLF.
+pub(crate) fn append_unsigned(
+    out: &mut Vec<u8>,
+    own: &SignatureField<'_>,
+    canonicalization: Canonicalization,
+) {
     let Range { start, end } = own.signature_range;
     let value = own.field.value;
     let emptied = [
@@ -36,9 +46,8 @@ pub fn hash_input(
         value.get(end..).unwrap_or_default(),
     ]
     .concat();
-    append(&mut input, own.field.name, &emptied, canonicalization);
-    input.truncate(input.len() - 2);
-    input
+    append(out, own.field.name, &emptied, canonicalization);
+    out.truncate(out.len() - 2);
 }
 
 /// The fields that `signed` (names in lower case) stands for. Of repeated fields the last comes
