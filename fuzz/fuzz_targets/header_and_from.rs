@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mailseal::config::Config;
-use mailseal::message::address::{author, mailbox_domain};
+use mailseal::message::address::{author, sender_domain};
 use mailseal::message::domain::normalize;
 use mailseal::message::envelope::Envelope;
 use mailseal::message::file;
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     if let Some(domain) = author(&alone).domain() {
         assert_eq!(normalize(domain).as_deref(), Some(domain), "not in its one form");
     }
-    let domain = mailbox_domain(&String::from_utf8_lossy(data));
+    let domain = sender_domain(&String::from_utf8_lossy(data));
     assert_eq!(domain.as_deref().and_then(normalize), domain);
 });
 
