@@ -188,9 +188,9 @@ impl Subject {
         if let arc::Check::Pending(pending) = &chain {
             wants.extend(pending.body_wants());
         }
+        lookups.start_dmarc(&self.runtime, &self.author, &signatures.checks);
         lookups.start_dkim(&self.runtime, &self.headers, signatures);
         lookups.start_arc(&self.runtime, &self.headers, chain, self.envelope.client.addr);
-        lookups.start_dmarc(&self.runtime, &self.author);
         (lookups, wants)
     }
 

@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use serde::Serialize;
 
 use crate::dns::{Dns, LookupError};
@@ -44,11 +46,15 @@ pub async fn check(dns: &Dns, addr: IpAddr, verified_name: Option<&str>) -> Ipre
     }
 }
 
-/// Looks for the address among the names' addresses; the first name that has it passes.
+/// Looks for the address among the names' addresses, asked for side by side; the first name that
+/// has it passes.
 async fn forward(dns: &Dns, addr: IpAddr, names: Vec<String>) -> Iprev {
     let mut failure = None;
-    for name in names.iter().take(NAMES_MAX) {
-        match has_address(dns, name, addr).await {
+    let tried = names.iter().take(NAMES_MAX);
+    let mut answers: FuturesOrdered<_> =
+        tried.map(|name| async move { (name, has_address(dns, name, addr).await) }).collect();
+    while let Some((name, answer)) = answers.next().await {
+        match answer {
             Ok(true) => {
                 let name = Some(name.clone());
                 return Iprev { result: AuthResult::Pass, addr, name, reason: None };

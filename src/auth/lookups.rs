@@ -1,6 +1,6 @@
 //! The look-ups of one message, each a task of its own, started as soon as its question is known:
-//! iprev at connect, SPF at MAIL, the keys of DKIM and ARC and the DMARC tree walk when the header
-//! is complete.
+//! iprev at connect, SPF and the sender's DMARC tree walk at MAIL, the keys of DKIM and ARC and the
+//! tree walks of the author and the signers when the header is complete.
 //!
 //! Failure: a look-up without an answer by the message's deadline is a temperror. Tasks end with the
 //! message (or, for iprev, with the connection) that asked.
@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Authentication;
 use super::arc::{self, ArcChain};
-use super::dmarc::{self, Discovery, Dmarc};
+use super::dmarc::{self, Discovery, Dmarc, Walk};
 use super::iprev::{self, Iprev};
 use super::spf::{self, Identity, Spf};
 use crate::dkim::Verification;
@@ -24,6 +24,7 @@ use crate::dkim::digest::BodyHashes;
 use crate::dkim::verify::{Check, HeaderCheck, KeyLookup, Signatures};
 use crate::dns::{Dns, LookupError};
 use crate::message::address::{Author, Malformed};
+use crate::message::domain::{is_within, normalize};
 use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
 use crate::runtime::Runtime;
@@ -39,6 +40,8 @@ pub struct Lookups {
     /// The chain, and the client that handed it on.
     arc: Option<(Chain, Option<IpAddr>)>,
     dmarc: Option<Result<Task<Discovery>, Malformed>>,
+    /// Walks that alignment may ask for: it finds them in the cache, or joins them in flight.
+    walks: Vec<Task<Walk>>,
 }
 
 type Task<T> = AbortOnDropHandle<T>;
@@ -65,7 +68,8 @@ impl Lookups {
         self.iprev = Some(async { task.await.ok() }.boxed().shared());
     }
 
-    /// Asks for the SPF records of both identities (RFC 7208 §2.3: HELO is checked, too).
+    /// Asks for the SPF records of both identities (RFC 7208 §2.3: HELO is checked, too), and walks
+    /// the tree of the sender's domain, which is mostly the author's.
     pub fn start_spf(&mut self, runtime: &Runtime, envelope: &Envelope) {
         let Some(addr) = envelope.client.addr else { return };
         for identity in [Identity::Helo, Identity::MailFrom] {
@@ -76,6 +80,9 @@ impl Lookups {
             self.spf.push(start(async move {
                 spf::check(&dns, addr, &helo, &mail_from, identity, &receiver).await
             }));
+        }
+        if let Some((_, domain)) = envelope.mail_from.rsplit_once('@') {
+            self.start_walk(runtime, domain);
         }
     }
 
@@ -127,15 +134,29 @@ impl Lookups {
         self.arc = Some((chain, client));
     }
 
-    /// Asks for the author domain's DMARC policy.
-    pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author) {
+    /// Asks for the author domain's DMARC policy, and for what tells whether its signers align.
+    pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author, checks: &[Check]) {
         self.dmarc = Some(match author {
             Author::Domain(domain) => {
+                for check in checks {
+                    if let Check::Pending(pending) = check
+                        && is_akin(&pending.signature().domain, domain)
+                    {
+                        self.start_walk(runtime, &pending.signature().domain);
+                    }
+                }
                 let (dns, domain) = (dns(runtime), domain.clone());
                 Ok(start(async move { dmarc::discover(&dns, &domain).await }))
             }
             Author::Malformed(why) => Err(*why),
         });
+    }
+
+    fn start_walk(&mut self, runtime: &Runtime, domain: &str) {
+        if let Some(domain) = normalize(domain) {
+            let dns = dns(runtime);
+            self.walks.push(start(async move { dmarc::walk(&dns, &domain).await }));
+        }
     }
 
     /// Whether SPF was already asked for.
@@ -207,6 +228,14 @@ fn key_lookup(answer: Result<Vec<Vec<u8>>, LookupError>) -> KeyLookup {
         Err(LookupError::NotFound | LookupError::Empty) => KeyLookup::NotFound,
         Err(LookupError::Temporary(cause)) => KeyLookup::Temporary(cause),
     }
+}
+
+/// Whether a signer may have the author's organizational domain: they share two labels. That a
+/// single label is one is rare enough to be asked for when it shows.
+fn is_akin(signer: &str, author: &str) -> bool {
+    let above = author.rsplit_once('.').map_or("", |(above, _)| above);
+    let base = above.rfind('.').map_or(author, |dot| &author[dot + 1..]);
+    normalize(signer).is_some_and(|signer| signer != author && is_within(&signer, base))
 }
 
 /// DNS for one message's time.

@@ -22,6 +22,9 @@ const MEMORY_BYTES_MAX: usize = 512 << 20;
 /// A client that is known by name, so that iprev asks nothing.
 pub(crate) const CLIENT: &str = "client.example.net";
 
+/// The DMARC look-ups for the sender's domain, `example.net`, that start with SPF.
+pub(crate) const SENDER_WALK_QUERIES: usize = 2;
+
 /// What one message may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {

@@ -1,9 +1,9 @@
-//! A DNS server on a loopback port, UDP and TCP, that answers from a [`Zone`] and counts queries.
+//! A DNS server on a loopback port, UDP and TCP, that answers from a [`Zone`] and keeps the queries.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_net::runtime::Time;
 use hickory_net::xfer::Protocol;
@@ -30,20 +30,37 @@ pub struct DnsServer {
 /// that gets no answer is sent more than once.
 pub type Counts = BTreeMap<(String, String), usize>;
 
-type Queries = Arc<Mutex<Counts>>;
+/// One query as it came.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The name in lower case without its final dot, and the type.
+    pub question: (String, String),
+    pub asked: Instant,
+    /// When its answer was sent, if it was.
+    pub answered: Option<Instant>,
+}
+
+type Queries = Arc<Mutex<Vec<Query>>>;
 
 struct Handler {
     zone: Zone,
+    /// What every answer takes, denials too.
+    delay: Duration,
     queries: Queries,
 }
 
 impl DnsServer {
     /// Answers from the zone data on a port of its own.
     pub async fn start(zone: Zone) -> Self {
+        Self::start_slow(zone, Duration::ZERO).await
+    }
+
+    /// The same, each answer after a delay.
+    pub async fn start_slow(zone: Zone, delay: Duration) -> Self {
         let (udp, tcp) = bind().await;
         let addr = udp.local_addr().unwrap();
         let queries = Queries::default();
-        let mut server = Server::new(Handler { zone, queries: Arc::clone(&queries) });
+        let mut server = Server::new(Handler { zone, delay, queries: Arc::clone(&queries) });
         server.register_socket(udp);
         server.register_listener(tcp, Duration::from_secs(5), 64);
         Self { addr, queries, _server: server }
@@ -51,6 +68,15 @@ impl DnsServer {
 
     /// The queries so far.
     pub fn queries(&self) -> Counts {
+        let mut counts = Counts::new();
+        for query in self.log() {
+            *counts.entry(query.question).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The queries so far, in their order.
+    pub fn log(&self) -> Vec<Query> {
         self.queries.lock().unwrap().clone()
     }
 
@@ -92,11 +118,22 @@ impl RequestHandler for Handler {
         let Ok(question) = request.request_info() else { return info };
         let (name, record_type) = (question.query.name(), question.query.query_type());
         let key = name.to_string().trim_end_matches('.').to_owned();
-        *self.queries.lock().unwrap().entry((key, record_type.to_string())).or_default() += 1;
+        let index = self.keep((key, record_type.to_string()));
 
         let reply = self.zone.answer(name, record_type);
-        tokio::time::sleep(reply.delay).await;
+        tokio::time::sleep(self.delay + reply.delay).await;
+        if reply.fault.is_none_or(|fault| !matches!(fault, Fault::Timeout)) {
+            self.queries.lock().unwrap()[index].answered = Some(Instant::now());
+        }
         send(request, response, metadata, &reply).await.unwrap_or(info)
+    }
+}
+
+impl Handler {
+    fn keep(&self, question: (String, String)) -> usize {
+        let mut queries = self.queries.lock().unwrap();
+        queries.push(Query { question, asked: Instant::now(), answered: None });
+        queries.len() - 1
     }
 }
 

@@ -89,6 +89,7 @@ impl Mta {
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        stream.set_nodelay(true)?;
         let mut mta = Self { stream, options: 0 };
         let offer: Vec<u8> =
             [version, actions, options].iter().flat_map(|n| n.to_be_bytes()).collect();
@@ -171,12 +172,22 @@ impl Mta {
 
     /// Plays a message up to the end of its body.
     pub fn transaction(&mut self, mail: &Mail<'_>) -> io::Result<()> {
+        self.envelope(mail)?;
+        self.content(mail)
+    }
+
+    /// Plays a message's MAIL and RCPT.
+    pub fn envelope(&mut self, mail: &Mail<'_>) -> io::Result<()> {
         self.macros(b'M', mail)?;
         self.event(b'M', format!("<{}>\0", mail.from).as_bytes())?;
         for rcpt in &mail.rcpts {
             self.event(b'R', format!("<{rcpt}>\0").as_bytes())?;
         }
-        self.event(b'T', b"")?;
+        self.event(b'T', b"")
+    }
+
+    /// Plays a message's header and body.
+    pub fn content(&mut self, mail: &Mail<'_>) -> io::Result<()> {
         for (name, value) in &mail.headers {
             let value = match self.options & LEADING_SPACE {
                 0 => value.strip_prefix(b" ").unwrap_or(value),
