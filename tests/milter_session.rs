@@ -287,6 +287,25 @@ async fn a_panic_defers_one_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_answered_at_once_and_forgotten_with_its_message() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let clock = move || {
+        assert_ne!(calls.fetch_add(1, Ordering::Relaxed), 0, "the clock of this test stands still");
+        1_793_491_200
+    };
+    let server = server(|runtime| runtime.clock = Arc::new(clock), false).await;
+    let options = ALL_OPTIONS & !NO_REPLY;
+    let mut mta = Mta::connect_offering(server.daemon.addr, 6, ALL_ACTIONS, options).unwrap();
+    mta.session(&Mail::default()).unwrap();
+    let failed = mta.transaction(&Mail::default()).unwrap_err().to_string();
+    assert_eq!(failed.trim(), "event N: reply t");
+    mta.send(b'A', b"").unwrap();
+    mta.event(b'H', b"again.example.net\0").unwrap();
+    mta.transaction(&Mail::default()).unwrap();
+    assert_eq!(mta.end().unwrap().disposition, "accept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn observing_changes_nothing() {
     let limit = |runtime: &mut Runtime| runtime.config.limits.recipients_max = 1;
     let server = server(limit, true).await;

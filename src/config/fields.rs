@@ -119,7 +119,7 @@ const IDENTITY: &[Field] = &[
         "trusted_relays",
         "[]",
         "The clients that hand on the mail of others: a backup MX, a border filter, a content\n\
-         filter that re-injects. Never signed, never refused, its results fields kept.",
+         filter that re-injects. Never signed, never rejected, its results fields kept.",
     ),
     key(
         "originating_daemons",

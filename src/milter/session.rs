@@ -150,11 +150,14 @@ impl Session {
     }
 
     pub(super) fn helo(&mut self, name: &CStr) {
+        // RFC 5321 §4.1.4: it ends what is under way. After a refusal before the end of a message,
+        // indymilter passes on no abort.
+        self.abort();
         self.helo = Some(text(name.to_bytes()));
     }
 
     pub(super) fn mail(&mut self, macros: &Macros, reverse_path: &[u8]) {
-        self.has_failed = self.is_broken;
+        self.abort();
         let runtime = self.service.runtime.clone();
         let envelope = Envelope {
             client: self.client.clone(),
@@ -165,7 +168,6 @@ impl Session {
             daemon_name: self.daemon_name.clone(),
             queue_id: macro_text(macros, c"i"),
         };
-        self.lookups.forget_message();
         let origin = origin::decide(&envelope, &runtime.config.identity).origin;
         if runtime.config.verify.enabled && origin == Origin::Inbound {
             self.lookups.start_spf(&runtime, &envelope);
@@ -253,8 +255,9 @@ impl Session {
         Status::Tempfail
     }
 
-    /// Forgets the transaction; its look-ups and its scan end with it.
+    /// Forgets the transaction; its look-ups and its scan end with it, and so does its failure.
     pub(super) fn abort(&mut self) {
+        self.has_failed = self.is_broken;
         self.transaction = None;
         self.lookups.forget_message();
     }

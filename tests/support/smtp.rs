@@ -48,7 +48,7 @@ impl Client {
         client
     }
 
-    /// Has Postfix take this session for one with that client.
+    /// Has Postfix take this connection for one of that client.
     pub fn pose_as(&mut self, addr: &str, name: &str, helo: &str) -> &mut Self {
         self.command(&format!("XCLIENT ADDR={addr} NAME={name} HELO={helo}")).expect(220);
         self.command(&format!("EHLO {helo}")).expect(250);
