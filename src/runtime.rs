@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::{self, Config};
 use crate::dns::{Resolver, ResolverError};
-use crate::keys::{KeyRing, StoreError};
+use crate::keys::LiveRing;
 use crate::message::header::HeaderBlock;
 use crate::rules::{RuleErrors, RuleSet};
 use crate::scan::Scanner;
@@ -29,9 +29,9 @@ pub struct Runtime {
     /// The authserv-ids that are ours, in all spellings that the configuration names.
     pub authserv_ids: Vec<String>,
     /// The keys that sign.
-    pub keys: KeyRing,
+    pub keys: LiveRing,
     /// What is wrong with the key store; the other keys sign all the same.
-    pub key_problems: Vec<StoreError>,
+    pub key_problems: Vec<String>,
     /// The rules.
     pub rules: RuleSet,
     /// The one door to DNS.
@@ -58,7 +58,7 @@ pub enum RuntimeError {
 impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
-        let (keys, key_problems) = KeyRing::load(&config.sign.keys);
+        let (keys, key_problems) = LiveRing::load(&config.sign.keys);
         let rules = match &config.rules {
             config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir)?,
             config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir)?,

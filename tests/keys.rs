@@ -4,12 +4,13 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 
 use mailseal::dkim::record::{KeyRecord, PublicKey};
 use mailseal::dkim::signing_key::generate_ed25519;
 use mailseal::keys::state::Algorithm;
-use mailseal::keys::{DomainName, KeyRing, Selector, Store, StoreError};
+use mailseal::keys::{DomainName, KeyRing, LiveRing, Selector, Store, StoreError};
 use tempfile::TempDir;
 
 /// A store of its own, and a config file that names it.
@@ -60,11 +61,17 @@ impl Fixture {
 
     /// What loading says, and the domains that can sign nevertheless.
     fn load(&self) -> (Vec<String>, Vec<String>) {
-        let (ring, problems) = KeyRing::load(&self.root());
+        let (ring, problems) = load_ring(&self.root());
         let mut domains: Vec<String> = ring.domains().map(ToString::to_string).collect();
         domains.sort();
         (domains, problems.iter().map(ToString::to_string).collect())
     }
+}
+
+/// The keys that sign, and what is wrong with the store.
+fn load_ring(root: &Path) -> (Arc<KeyRing>, Vec<String>) {
+    let (ring, problems) = LiveRing::load(root);
+    (ring.current(), problems)
 }
 
 fn domain(name: &str) -> DomainName {
@@ -110,7 +117,7 @@ fn a_key_is_made_published_and_activated() {
     assert!(fixture.load().0.is_empty(), "without --force nothing changes");
     assert_eq!(fixture.run(&["keys", "activate", "example.org", "--force"]).0, Some(0));
 
-    let (ring, problems) = KeyRing::load(&fixture.root());
+    let (ring, problems) = load_ring(&fixture.root());
     assert!(problems.is_empty(), "{problems:?}");
     let key = ring.for_domain("example.org")[0].clone();
     assert!(ring.for_domain("example.net").is_empty());
@@ -145,7 +152,7 @@ fn both_algorithms_sign_side_by_side_and_a_successor_retires_its_own_kind() {
     assert_eq!((code, states), (Some(0), expected.map(Vec::from).to_vec()));
     assert!(list.starts_with("example.org\n    s20") && list.contains("-d "), "{list}");
 
-    let (ring, _) = KeyRing::load(&fixture.root());
+    let (ring, _) = load_ring(&fixture.root());
     let algorithms = ring.for_domain("example.org").iter().map(|key| key.algorithm());
     assert_eq!(algorithms.collect::<Vec<_>>(), [Algorithm::Rsa, Algorithm::Ed25519]);
     let (_, records, _) = fixture.run(&["dns", "records", "example.org"]);
@@ -290,7 +297,7 @@ fn a_key_that_cannot_sign_is_found_when_it_is_used_and_never_activated() {
     let state = fixture.path("example.org/state.toml");
     let text = fs::read_to_string(&state).unwrap().replacen("ed25519", "rsa", 1);
     fs::write(&state, text).unwrap();
-    let (ring, problems) = KeyRing::load(&fixture.root());
+    let (ring, problems) = load_ring(&fixture.root());
     assert!(problems.is_empty());
     let error = ring.for_domain("example.org")[0].signing_key().unwrap_err().to_string();
     assert!(error.contains("k.pem: ") && error.contains("state.toml says rsa"), "{error}");
@@ -308,7 +315,7 @@ fn private_keys_are_never_printed() {
         let (_, out, err) = fixture.run(args);
         said = said + &out + &err;
     }
-    let (ring, _) = KeyRing::load(&fixture.root());
+    let (ring, _) = load_ring(&fixture.root());
     let key = &ring.for_domain("example.org")[0];
     let said = format!("{said} {ring:?} {key:?} {:?}", key.signing_key());
     let pem = fs::read_to_string(fixture.path(&format!("example.org/{}.pem", key.selector())));

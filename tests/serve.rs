@@ -5,10 +5,11 @@ mod support;
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Instant;
 
-use support::daemon::Daemon;
-use support::milter::{Mail, Mta};
+use support::daemon::{Daemon, MAILSEAL};
+use support::milter::{Edit, Mail, Mta};
 use support::process::PATIENCE;
 
 /// Nothing of this machine's: no resolver answers, no rules, no keys.
@@ -74,4 +75,30 @@ fn an_abnormal_end_leaves_a_line() {
         Mta::connect(daemon.addr).unwrap().deliver(&Mail::default()).unwrap().disposition,
         "accept"
     );
+}
+
+#[test]
+fn what_the_command_line_does_to_keys_takes_effect_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "serve", &[], OFFLINE);
+    let keys = |args: &[&str]| {
+        let config = dir.path().join("serve.toml");
+        let mut keys = Command::new(MAILSEAL);
+        keys.arg("keys").args(args).arg("--config").arg(config);
+        assert!(keys.output().unwrap().status.success(), "{args:?}");
+    };
+    keys(&["generate", "example.net", "--algorithm", "ed25519", "--selector", "s1"]);
+    keys(&["activate", "example.net", "--force"]);
+    eventually(&daemon, "word of the new key", |log| {
+        log.lines().any(|line| line.contains("domain=example.net selectors=s1")).then_some(())
+    });
+    let headers = vec![(b"From".to_vec(), b" joe@example.net".to_vec())];
+    let mail = Mail { client_addr: "127.0.0.1", headers, ..Mail::default() };
+    let outcome = Mta::connect(daemon.addr).unwrap().deliver(&mail).unwrap();
+    let signs = |edit: &Edit| matches!(edit, Edit::Insert(_, name, _) if name == "DKIM-Signature");
+    assert!(outcome.edits.iter().any(signs), "{:?}", outcome.edits);
+    std::fs::remove_file(dir.path().join("keys/example.net/s1.pem")).unwrap();
+    eventually(&daemon, "word of the missing key", |log| {
+        log.lines().any(|line| line.contains("s1.pem: missing")).then_some(())
+    });
 }

@@ -59,7 +59,9 @@ fn activate(args: &Activate) -> anyhow::Result<Outcome> {
         return Err(UsageError(reason.to_owned()).into());
     }
     for active in open_store(&args.config)?.activate(&domain, selector.as_ref(), system_clock())? {
-        print(&format!("{domain}: {active} signs; a running mailseal serve must be restarted"))?;
+        print(&format!(
+            "{domain}: {active} signs; a running mailseal serve has it within seconds"
+        ))?;
     }
     Ok(Outcome::Done)
 }

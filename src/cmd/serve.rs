@@ -32,11 +32,12 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
 /// Says what the daemon works with, and what it goes on without.
 fn announce(runtime: &Runtime, observe: bool) {
     let Runtime { config, keys, key_problems, rules, .. } = runtime;
+    let keys = keys.current();
     for problem in key_problems {
         tracing::error!("key store: {problem}");
     }
     if let Some(domain) = config.arc.seal_domain.as_deref()
-        && seal::key(keys, domain).is_none()
+        && seal::key(&keys, domain).is_none()
     {
         tracing::error!(
             "nothing is sealed: there is no active RSA key for {domain}, which arc.seal_domain names; run: mailseal keys generate {domain}"

@@ -57,6 +57,12 @@ impl Key {
             .map_err(|reason| StoreError::Key { path: self.path.clone(), reason: reason.clone() })
     }
 
+    /// Whether it is the other one, with the same private half and in the same state.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let told = |key: &Self| (key.algorithm(), key.state(), key.since());
+        self.selector() == other.selector() && told(self) == told(other) && self.pem == other.pem
+    }
+
     fn parse(&self) -> Result<SigningKey, String> {
         let key = SigningKey::from_pem(&self.pem).map_err(|error| error.to_string())?;
         let (found, named) = (key.key_type(), KeyType::from(self.entry.algorithm));

@@ -2,7 +2,8 @@
 //!
 //! `<store>/<domain>/<selector>.pem` holds a private key (PKCS#8, mode 0600) and
 //! `<store>/<domain>/state.toml` says what each key of the domain is for. `store` reads and writes
-//! those files, `lifecycle` decides what becomes of a key, and `ring` is what signing asks.
+//! those files, `lifecycle` decides what becomes of a key, `ring` is what signing asks, and `live` keeps
+//! a running daemon's ring true to the store.
 //!
 //! Failure: what is wrong with one key or domain is a `StoreError` that names the path and the
 //! remedy, and leaves the others alone. Private keys are never printed, logged or passed on.
@@ -12,6 +13,7 @@ mod error;
 mod file;
 mod key;
 mod lifecycle;
+mod live;
 mod ring;
 pub mod state;
 mod store;
@@ -19,5 +21,6 @@ mod store;
 pub use domain::{DomainName, Selector};
 pub use error::StoreError;
 pub use key::Key;
+pub use live::{LiveRing, Refreshed};
 pub use ring::KeyRing;
 pub use store::Store;

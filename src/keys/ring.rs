@@ -1,14 +1,11 @@
-//! The keys that sign, by domain: loaded once, shared, and swapped whole.
+//! The keys that sign, by domain: read from the store once, shared, and swapped whole.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::domain::DomainName;
-use super::error::StoreError;
 use super::key::Key;
 use super::state::KeyState;
-use super::store::Store;
 
 /// The active keys of all domains.
 #[derive(Clone, Debug, Default)]
@@ -17,27 +14,6 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Loads the active keys of a store. What is wrong with one domain or key leaves the others
-    /// alone; each problem names a path and its remedy. Keys are parsed when they first sign.
-    pub fn load(root: &Path) -> (Self, Vec<StoreError>) {
-        let store = Store::new(root);
-        let (domains, mut problems) = match store.domains() {
-            Ok(found) => found,
-            Err(problem) => return (Self::default(), vec![problem]),
-        };
-        let mut ring = Self::default();
-        for domain in domains {
-            match store.keys(&domain) {
-                Ok((keys, more)) => {
-                    problems.extend(more);
-                    ring.insert(domain, keys);
-                }
-                Err(problem) => problems.push(problem),
-            }
-        }
-        (ring, problems)
-    }
-
     /// The keys that sign for a domain, in ASCII lower case and A-labels; at most one of an
     /// algorithm, RSA first.
     pub fn for_domain(&self, domain: &str) -> &[Arc<Key>] {
@@ -54,12 +30,27 @@ impl KeyRing {
         self.keys.is_empty()
     }
 
-    fn insert(&mut self, domain: DomainName, keys: Vec<Key>) {
+    /// Puts a domain's keys in the place of those it had; whether the active ones are others. A key
+    /// that stays is kept as it is: its private half is parsed.
+    pub(super) fn set(&mut self, domain: &DomainName, keys: Vec<Key>) -> bool {
         let active = keys.into_iter().filter(|key| key.state() == KeyState::Active);
         let mut active: Vec<Arc<Key>> = active.map(Arc::new).collect();
         active.sort_by_key(|key| key.algorithm());
-        if !active.is_empty() {
-            self.keys.insert(domain, active);
+        let before = self.for_domain(domain.as_str());
+        if before.len() == active.len() && before.iter().zip(&active).all(|(a, b)| a.is_same(b)) {
+            return false;
         }
+        if active.is_empty() {
+            self.keys.remove(domain);
+        } else {
+            self.keys.insert(domain.clone(), active);
+        }
+        true
+    }
+
+    /// Drops the domains that are not among these, which are sorted; returns what was dropped.
+    pub(super) fn retain(&mut self, domains: &[DomainName]) -> Vec<DomainName> {
+        let is_gone = |domain: &DomainName, _: &mut _| domains.binary_search(domain).is_err();
+        self.keys.extract_if(is_gone).map(|(domain, _)| domain).collect()
     }
 }

@@ -196,6 +196,11 @@ impl Store {
         Ok(names.into_iter().map(path).map(StoreError::Unlisted).collect())
     }
 
+    /// What changes when a domain's keys do: its directory and its state file.
+    pub(super) fn watched(&self, domain: &DomainName) -> [PathBuf; 2] {
+        [self.dir(domain), self.state_path(domain)]
+    }
+
     fn dir(&self, domain: &DomainName) -> PathBuf {
         self.root.join(domain.as_str())
     }

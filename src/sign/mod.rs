@@ -54,7 +54,8 @@ impl Signers {
             Author::Malformed(malformed) => return Err(malformed.to_string()),
         };
         allowed(runtime.config.sign.local, origin, envelope, domain)?;
-        let keys = runtime.keys.for_domain(domain);
+        let ring = runtime.keys.current();
+        let keys = ring.for_domain(domain);
         if keys.is_empty() {
             return Err(format!("no active key for {domain}"));
         }

@@ -202,8 +202,9 @@ impl Sealing {
             return Ok(None);
         }
         let Some(domain) = runtime.config.arc.seal_domain.as_deref() else { return Ok(None) };
-        let key = key(&runtime.keys, domain);
-        let key = key.ok_or_else(|| format!("no active RSA key for {domain}"))?.clone();
+        let keys = runtime.keys.current();
+        let key = key(&keys, domain).cloned();
+        let key = key.ok_or_else(|| format!("no active RSA key for {domain}"))?;
         let basis = match origin {
             Origin::Inbound => Some(Basis::Verified { repeated: Vec::new() }),
             Origin::Relay => {
