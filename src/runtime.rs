@@ -14,6 +14,7 @@ use crate::keys::LiveRing;
 use crate::message::header::HeaderBlock;
 use crate::rules::{RuleErrors, RuleSet};
 use crate::scan::Scanner;
+use crate::telemetry::metrics::Metrics;
 use crate::verdict::Hit;
 
 /// The most octets of a message that are matched where it is: some 0.1 ms with many rules.
@@ -38,6 +39,8 @@ pub struct Runtime {
     pub resolver: Resolver,
     /// The scanner, where one is configured.
     pub scanner: Option<Scanner>,
+    /// What is counted.
+    pub metrics: Metrics,
     /// How many messages' rules run at once outside the asynchronous threads.
     rule_threads: Arc<Semaphore>,
     /// The time in seconds since 1970: the system's clock, unless a test has its own.
@@ -75,6 +78,7 @@ impl Runtime {
             rules,
             resolver,
             scanner,
+            metrics: Metrics::default(),
             rule_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
             clock: Arc::new(system_clock),
         })

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +14,8 @@ use crate::keys::Refreshed;
 use crate::milter;
 use crate::milter::listener::{BindError, Sockets};
 use crate::runtime::Runtime;
+use crate::telemetry;
+use crate::telemetry::endpoint::EndpointError;
 
 /// How often the key store is looked at for what the command line, or another machine, changed.
 const KEYS_LOOK: Duration = Duration::from_secs(2);
@@ -22,14 +25,36 @@ pub struct Daemon {
     runtime: Arc<Runtime>,
     sockets: Sockets,
     endpoints: Vec<Endpoint>,
+    /// Where metrics and health are told, and whether new mail is taken.
+    told: Option<telemetry::endpoint::Endpoint>,
+    ready: Arc<AtomicBool>,
+}
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A socket for the MTA.
+    #[error(transparent)]
+    Milter(#[from] BindError),
+    /// The socket of `telemetry.metrics`.
+    #[error(transparent)]
+    Metrics(#[from] EndpointError),
 }
 
 impl Daemon {
     /// Opens the configured sockets.
-    pub async fn bind(runtime: Runtime) -> Result<Self, BindError> {
+    pub async fn bind(runtime: Runtime) -> Result<Self, StartError> {
+        let ready = Arc::new(AtomicBool::new(true));
+        let told = match runtime.config.telemetry.metrics {
+            Some(addr) => {
+                let (metrics, ready) = (runtime.metrics.clone(), Arc::clone(&ready));
+                Some(telemetry::endpoint::Endpoint::bind(addr, metrics, ready).await?)
+            }
+            None => None,
+        };
         let sockets = Sockets::bind(&runtime.config.milter).await?;
         let endpoints = sockets.endpoints();
-        Ok(Self { runtime: Arc::new(runtime), sockets, endpoints })
+        Ok(Self { runtime: Arc::new(runtime), sockets, endpoints, told, ready })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -43,6 +68,14 @@ impl Daemon {
         // Dropped when serving ends, and the tasks with it.
         let mut tasks = JoinSet::new();
         tasks.spawn(follow_keys(Arc::clone(&self.runtime)));
+        if let Some(told) = self.told {
+            tasks.spawn(told.run());
+        }
+        let ready = self.ready;
+        let shutdown = async move {
+            shutdown.await;
+            ready.store(false, Ordering::Relaxed);
+        };
         milter::run(self.sockets, self.runtime, observe, shutdown).await
     }
 }

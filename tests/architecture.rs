@@ -15,11 +15,12 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     (r"\bhickory_\w+::", &["dns/"]),
     (r"\bclamav_client::", &["scan/"]),
     (r"\bviaspf_record::", &["auth/spf/"]),
+    (r"\b(hyper\w*|http_body_util|prometheus_client)::", &["telemetry/"]),
     (r"\b(clap|crate::cli)::", &["cli.rs", "cmd/", "main.rs"]),
     (r"\banyhow\b", &["main.rs", "cmd/"]),
     (r"\be?print(ln)?!|\bstdout\b", &["main.rs", "cmd/"]),
     // Standard error is where the log goes.
-    (r"\bstderr\b", &["main.rs", "cmd/", "telemetry.rs"]),
+    (r"\bstderr\b", &["main.rs", "cmd/", "telemetry/"]),
     // Data goes one way: no stage sees the milter, or what runs it.
     (r"\bcrate::milter\b", &["milter/", "serve.rs"]),
     (r"\bcrate::serve\b", &[]),

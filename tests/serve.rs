@@ -3,14 +3,14 @@
 
 mod support;
 
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Instant;
 
 use support::daemon::{Daemon, MAILSEAL};
 use support::milter::{Edit, Mail, Mta};
-use support::process::PATIENCE;
+use support::process::{PATIENCE, free_port};
 
 /// Nothing of this machine's: no resolver answers, no rules, no keys.
 const OFFLINE: &str = "[identity]\nauthserv_id = \"mx.example.org\"\n\
@@ -74,6 +74,58 @@ fn an_abnormal_end_leaves_a_line() {
     assert_eq!(
         Mta::connect(daemon.addr).unwrap().deliver(&Mail::default()).unwrap().disposition,
         "accept"
+    );
+}
+
+/// The answer to a request, head and body.
+fn http(addr: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream
+        .write_all(format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn metrics_and_health_are_told_over_http() {
+    let dir = tempfile::tempdir().unwrap();
+    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let config = format!("{OFFLINE}[telemetry]\nmetrics = \"{addr}\"\n");
+    let daemon = Daemon::start(dir.path(), "serve", &[], &config);
+    assert!(http(addr, "GET /readyz HTTP/1.1").ends_with("\r\n\r\nready\n"));
+    Mta::connect(daemon.addr).unwrap().deliver(&Mail::default()).unwrap();
+    let metrics = http(addr, "GET /metrics HTTP/1.1");
+    assert!(metrics.contains("content-type: application/openmetrics-text"), "{metrics}");
+    for line in [
+        "# TYPE mailseal_messages counter",
+        "mailseal_messages_total{origin=\"inbound\",role=\"verify\",disposition=\"accept\"} 1",
+        "mailseal_auth_results_total{method=\"dmarc\",result=\"temperror\"} 1",
+        "mailseal_message_seconds_count 1",
+        "# EOF",
+    ] {
+        assert!(metrics.lines().any(|other| other == line), "{metrics}\nlacks {line}");
+    }
+    for (request, status) in [
+        ("GET /healthz HTTP/1.1", "200"),
+        ("GET /../etc/passwd HTTP/1.1", "404"),
+        ("POST /metrics HTTP/1.1", "405"),
+        ("nonsense", "400"),
+    ] {
+        let answer = http(addr, request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+    }
+    // A taken address is a fault that names it.
+    let mut second = Command::new(MAILSEAL);
+    let other = dir.path().join("other.toml");
+    let listen = format!("[milter]\nlisten = [\"inet:127.0.0.1:{}\"]\n", free_port());
+    std::fs::write(&other, listen + &config).unwrap();
+    let output = second.arg("serve").arg("--config").arg(other).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.code() == Some(3) && said.contains(&format!("telemetry.metrics: {addr}: ")),
+        "{said}"
     );
 }
 

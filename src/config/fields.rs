@@ -64,7 +64,7 @@ pub const SECTIONS: &[Section] = &[
     section("rules", "Header and body rules.", RULES),
     section("clamav", "Virus scanning. Off until servers are named.", CLAMAV),
     section("limits", "What one message may cost.", LIMITS),
-    section("telemetry", "Logs.", TELEMETRY),
+    section("telemetry", "Logs and metrics.", TELEMETRY),
 ];
 
 const MILTER: &[Field] = &[
@@ -350,5 +350,11 @@ const TELEMETRY: &[Field] = &[
         "level",
         r#""info""#,
         "The lowest level that is logged: \"error\", \"warn\", \"info\", \"debug\" or \"trace\".",
+    ),
+    unset(
+        "metrics",
+        r#""127.0.0.1:9464""#,
+        "The address and port where Prometheus finds /metrics, and a load balancer /healthz and\n\
+         /readyz. Whoever reaches it can read counts and the names of rules and signing domains.",
     ),
 ];

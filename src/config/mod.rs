@@ -276,13 +276,15 @@ pub struct Limits {
     pub message: Duration,
 }
 
-/// `[telemetry]`: logs.
+/// `[telemetry]`: logs and metrics.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Telemetry {
     /// The form of log lines.
     pub log: LogFormat,
     /// The lowest level that is logged.
     pub level: String,
+    /// Where metrics and health are served.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// The form of log lines.

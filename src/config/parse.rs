@@ -70,6 +70,14 @@ pub(super) fn resolver(text: &str) -> Result<SocketAddr, Complaint> {
         })
 }
 
+/// Where we listen for HTTP.
+pub(super) fn address(text: &str) -> Result<SocketAddr, Complaint> {
+    text.parse::<SocketAddr>().ok().filter(|address| address.port() != 0).ok_or_else(|| {
+        Complaint::new(format!("{} is not an address and port", quoted(text)))
+            .hint("write ADDRESS:PORT or [IPV6]:PORT")
+    })
+}
+
 /// An authserv-id (RFC 8601 §2.2) that needs no quoting.
 pub(super) fn authserv_id(text: &str) -> Result<String, Complaint> {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-_".contains(&octet);

@@ -206,6 +206,7 @@ fn telemetry(mut section: Section<'_, '_>) -> Telemetry {
     Telemetry {
         log: section.take("log", word(words::LOG_FORMATS)),
         level: section.take("level", word(words::LEVELS)).to_owned(),
+        metrics: section.optional("metrics", text(parse::address)),
     }
 }
 

@@ -26,5 +26,11 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings
             .push(format!("milter.socket_mode: {mode:04o} lets every local user have mail signed"));
     }
+    if let Some(addr) = config.telemetry.metrics.filter(|addr| !addr.ip().is_loopback()) {
+        warnings.push(format!(
+            "telemetry.metrics: {addr} is not of this machine alone: whoever reaches it can read \
+             the names of rules and signing domains"
+        ));
+    }
     warnings
 }

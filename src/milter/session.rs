@@ -228,6 +228,7 @@ impl Session {
         let queue_id = macro_text(&cx.macros, c"i");
         let verdict = with_progress(&cx.actions, inspection.finish(queue_id)).await;
         telemetry::summary(&verdict, started.elapsed(), self.service.observe);
+        self.service.runtime.metrics.count(&verdict, started.elapsed());
         if self.service.observe {
             return Status::Accept;
         }

@@ -1,4 +1,7 @@
-//! Logs: one line a message at level info, and whatever else an operator should know.
+//! Logs, with one line a message at level info, and metrics.
+
+pub mod endpoint;
+pub mod metrics;
 
 use std::time::Duration;
 

@@ -1,0 +1,164 @@
+//! What is counted, for Prometheus (OpenMetrics 1.0 text).
+//!
+//! A counter only grows, and starts anew with the process. Every label has few values, none of them
+//! a stranger's: rule names and domains are the operator's own.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::keys::DomainName;
+use crate::result::AuthResult;
+use crate::scan::{ScanResult, Unscanned};
+use crate::verdict::Verdict;
+
+/// The upper bounds of the time of a message, in seconds.
+const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0];
+
+/// The metrics of one process; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    messages: Family<MessageLabels, Counter>,
+    results: Family<ResultLabels, Counter>,
+    scans: Family<ScanLabels, Counter>,
+    hits: Family<HitLabels, Counter>,
+    message_seconds: Histogram,
+    key_ages: Family<KeyLabels, Gauge>,
+    record_faults: Family<DomainLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct MessageLabels {
+    origin: &'static str,
+    role: &'static str,
+    disposition: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct ResultLabels {
+    method: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct ScanLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct HitLabels {
+    rule: String,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct KeyLabels {
+    domain: DomainName,
+    algorithm: String,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct DomainLabels {
+    domain: DomainName,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            messages: Family::default(),
+            results: Family::default(),
+            scans: Family::default(),
+            hits: Family::default(),
+            message_seconds: Histogram::new(SECONDS),
+            key_ages: Family::default(),
+            record_faults: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a message that was judged.
+    pub fn count(&self, verdict: &Verdict, elapsed: Duration) {
+        let labels = MessageLabels {
+            origin: verdict.origin.as_str(),
+            role: verdict.role.as_str(),
+            disposition: verdict.disposition.as_str(),
+        };
+        self.messages.get_or_create(&labels).inc();
+        self.message_seconds.observe(elapsed.as_secs_f64());
+        self.count_results(verdict);
+        if let Some(scan) = &verdict.scan {
+            self.scans.get_or_create(&ScanLabels { result: scan_label(scan) }).inc();
+        }
+        for hit in &verdict.hits {
+            self.hits.get_or_create(&HitLabels { rule: hit.rule.clone() }).inc();
+        }
+    }
+
+    fn count_results(&self, verdict: &Verdict) {
+        let count = |method, result: AuthResult| {
+            self.results.get_or_create(&ResultLabels { method, result: result.as_str() }).inc();
+        };
+        let auth = &verdict.auth;
+        if let Some(iprev) = &auth.iprev {
+            count("iprev", iprev.result);
+        }
+        for spf in &auth.spf {
+            count("spf", spf.result);
+        }
+        for dkim in &auth.dkim {
+            count("dkim", dkim.result);
+        }
+        if let Some(arc) = &auth.arc {
+            count("arc", arc.result);
+        }
+        if let Some(dmarc) = &auth.dmarc {
+            count("dmarc", dmarc.result);
+        }
+    }
+
+    /// Everything, as it is scraped.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &self.registry());
+        text
+    }
+
+    /// The names and what they mean. Metrics are shared values: a registry lives for one scrape.
+    fn registry(&self) -> Registry {
+        let mut all = Registry::with_prefix("mailseal");
+        all.register("messages", "Messages judged", self.messages.clone());
+        all.register("message_seconds", "From MAIL to the verdict", self.message_seconds.clone());
+        all.register("auth_results", "Authentication results (RFC 8601)", self.results.clone());
+        all.register("scans", "What the scanner said of messages", self.scans.clone());
+        all.register("rule_hits", "Messages that a rule matched", self.hits.clone());
+        all.register("key_age_seconds", "Since the key signs", self.key_ages.clone());
+        all.register(
+            "record_faults",
+            "Records of our domains that DNS does not show as they should be",
+            self.record_faults.clone(),
+        );
+        all
+    }
+}
+
+fn scan_label(scan: &ScanResult) -> &'static str {
+    match scan {
+        ScanResult::Clean => "clean",
+        ScanResult::Infected { .. } => "infected",
+        ScanResult::Unscanned { cause: Unscanned::Failed, .. } => "failed",
+        ScanResult::Unscanned { cause: Unscanned::Oversize, .. } => "oversize",
+    }
+}
+
+impl EncodeLabelValue for DomainName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.as_str().encode(encoder)
+    }
+}
