@@ -30,7 +30,7 @@ pub struct Runtime {
     /// The authserv-ids that are ours, in all spellings that the configuration names.
     pub authserv_ids: Vec<String>,
     /// The keys that sign.
-    pub keys: LiveRing,
+    pub keys: Arc<LiveRing>,
     /// What is wrong with the key store; the other keys sign all the same.
     pub key_problems: Vec<String>,
     /// The rules.
@@ -62,27 +62,63 @@ impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = LiveRing::load(&config.sign.keys);
-        let rules = match &config.rules {
-            config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir)?,
-            config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir)?,
-        };
-        let resolver = Resolver::new(&config.dns)?;
-        let scanner = Scanner::new(&config.clamav);
-        let mut authserv_ids = vec![config.identity.authserv_id.clone()];
-        authserv_ids.extend(config.identity.authserv_ids_ours.iter().cloned());
         Ok(Self {
+            rules: load_rules(&config.rules)?,
+            resolver: Resolver::new(&config.dns)?,
+            scanner: Scanner::new(&config.clamav),
+            authserv_ids: authserv_ids(&config.identity),
             config,
-            authserv_ids,
-            keys,
+            keys: Arc::new(keys),
             key_problems,
-            rules,
-            resolver,
-            scanner,
             metrics: Metrics::default(),
             rule_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
             clock: Arc::new(system_clock),
         })
     }
+
+    /// The runtime of another configuration, with the caches, counts and keys of this one where the
+    /// configuration leaves them alone.
+    pub fn rebuild(&self, config: Config) -> Result<Self, RuntimeError> {
+        let (keys, key_problems) = if config.sign.keys == self.config.sign.keys {
+            (Arc::clone(&self.keys), Vec::new())
+        } else {
+            let (keys, problems) = LiveRing::load(&config.sign.keys);
+            (Arc::new(keys), problems)
+        };
+        let resolver = if config.dns == self.config.dns {
+            self.resolver.clone()
+        } else {
+            Resolver::new(&config.dns)?
+        };
+        let scanner = if config.clamav == self.config.clamav {
+            self.scanner.clone()
+        } else {
+            Scanner::new(&config.clamav)
+        };
+        Ok(Self {
+            rules: load_rules(&config.rules)?,
+            resolver,
+            scanner,
+            authserv_ids: authserv_ids(&config.identity),
+            config,
+            keys,
+            key_problems,
+            metrics: self.metrics.clone(),
+            rule_threads: Arc::clone(&self.rule_threads),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+}
+
+fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
+    match config {
+        config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir),
+        config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir),
+    }
+}
+
+fn authserv_ids(config: &config::Identity) -> Vec<String> {
+    [&config.authserv_id].into_iter().chain(&config.authserv_ids_ours).cloned().collect()
 }
 
 impl Runtime {

@@ -229,7 +229,7 @@ async fn white_space_that_is_assumed_is_signed_relaxed() {
     let keys = support::case::private_copy(true);
     let simple = |runtime: &mut Runtime| {
         runtime.config.sign.header_canonicalization = Canonicalization::Simple;
-        runtime.keys = LiveRing::load(keys.path()).0;
+        runtime.keys = Arc::new(LiveRing::load(keys.path()).0);
     };
     let server = server(simple, false).await;
     let headers = vec![(b"From".to_vec(), b" joe@example.org".to_vec())];

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use mailseal::config::{Config, Endpoint};
 use mailseal::runtime::Runtime;
-use mailseal::serve::{Daemon, asked_to_end};
+use mailseal::serve::{Daemon, Reloads, asked_to_end};
 use mailseal::sign::seal;
 use mailseal::telemetry;
 
@@ -16,10 +16,10 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
     telemetry::init(&config.telemetry);
     // Before the sockets are open: whoever sees them may send the signal at once.
-    let end = asked_to_end()?;
+    let (end, reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
     let runtime = Runtime::build(config.clone())?;
     announce(&runtime, args.observe);
-    let daemon = Daemon::bind(runtime).await?;
+    let daemon = Daemon::bind(runtime).await?.reloading(reloads);
     print::print(&attachments(daemon.endpoints(), &config))?;
     for endpoint in daemon.endpoints() {
         tracing::info!(%endpoint, "listening");

@@ -18,6 +18,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -28,8 +29,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// What a connection needs to know of the daemon.
 pub(crate) struct Service {
-    /// Configuration, keys, rules, resolver and scanner.
-    pub(crate) runtime: Arc<Runtime>,
+    /// What messages are judged with: each takes it at MAIL and keeps it.
+    pub(crate) runtime: Arc<ArcSwap<Runtime>>,
     /// Judge and log, change and refuse nothing.
     pub(crate) observe: bool,
     /// The open transactions: each holds a token until it ends.
@@ -39,7 +40,7 @@ pub(crate) struct Service {
 /// Serves the sockets until `shutdown` resolves, then lets open transactions end.
 pub(crate) async fn run(
     mut sockets: listener::Sockets,
-    runtime: Arc<Runtime>,
+    runtime: Arc<ArcSwap<Runtime>>,
     observe: bool,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -47,7 +48,7 @@ pub(crate) async fn run(
     let (stop, stopped) = watch::channel(false);
     sockets.stop_accepting_on(stopped);
     let config = indymilter::Config {
-        max_connections: runtime.config.milter.connections_max,
+        max_connections: runtime.load().config.milter.connections_max,
         ..indymilter::Config::default()
     };
     let service = Arc::new(Service { runtime, observe, transactions: transactions.clone() });

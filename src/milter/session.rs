@@ -141,11 +141,11 @@ impl Session {
         let name = verified_name(macros, name, self.has_own_macros);
         self.client = Client { addr, name };
         self.daemon_name = macro_text(macros, c"{daemon_name}");
-        let runtime = &self.service.runtime;
+        let runtime = self.service.runtime.load();
         self.lookups = Lookups::default();
         let is_trusted = origin::is_trusted_client(&self.client, &runtime.config.identity);
         if runtime.config.verify.enabled && !is_trusted {
-            self.lookups.start_iprev(runtime, &self.client);
+            self.lookups.start_iprev(&runtime, &self.client);
         }
     }
 
@@ -158,7 +158,7 @@ impl Session {
 
     pub(super) fn mail(&mut self, macros: &Macros, reverse_path: &[u8]) {
         self.abort();
-        let runtime = self.service.runtime.clone();
+        let runtime = self.service.runtime.load_full();
         let envelope = Envelope {
             client: self.client.clone(),
             helo: self.helo.clone(),
@@ -219,16 +219,17 @@ impl Session {
 
     pub(super) async fn eom(&mut self, cx: &mut EomContext<Session>) -> Status {
         let transaction = self.transaction.as_mut().filter(|_| !self.has_failed);
-        let Some(Transaction { started, inspection, .. }) = transaction else {
+        let Some(Transaction { started, inspection, runtime, .. }) = transaction else {
             return self.answer_failure(&mut cx.reply);
         };
+        let metrics = runtime.metrics.clone();
         let (started, Some(inspection)) = (*started, inspection.take()) else {
             return self.answer_failure(&mut cx.reply);
         };
         let queue_id = macro_text(&cx.macros, c"i");
         let verdict = with_progress(&cx.actions, inspection.finish(queue_id)).await;
         telemetry::summary(&verdict, started.elapsed(), self.service.observe);
-        self.service.runtime.metrics.count(&verdict, started.elapsed());
+        metrics.count(&verdict, started.elapsed());
         if self.service.observe {
             return Status::Accept;
         }

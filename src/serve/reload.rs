@@ -1,0 +1,87 @@
+//! Reload: on SIGHUP, configuration, rules and keys are read again and swapped whole.
+//!
+//! A message is judged with what was in force at its MAIL. The caches of DNS and the counts stay.
+//!
+//! Failure: whatever is wrong with the new configuration is logged, path:line:col, and the old one
+//! stays in force.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::{Config, ConfigErrors, Loaded};
+use crate::runtime::{Runtime, RuntimeError};
+
+/// SIGHUP, and the file that it has read again.
+pub struct Reloads {
+    signal: Signal,
+    file: Option<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+impl Reloads {
+    /// Takes over SIGHUP. Without a file, the built-in defaults stay and the rest is read again.
+    pub fn of(file: Option<PathBuf>) -> io::Result<Self> {
+        Ok(Self { signal: signal(SignalKind::hangup())?, file })
+    }
+
+    /// Reloads whenever the signal comes, for as long as it is polled.
+    pub(super) async fn run(mut self, runtime: Arc<ArcSwap<Runtime>>) {
+        let file = self.file.map(Arc::new);
+        while self.signal.recv().await.is_some() {
+            let (file, runtime) = (file.clone(), Arc::clone(&runtime));
+            let reload = move || reload(file.as_deref().map(PathBuf::as_path), &runtime);
+            // Reading blocks. A panic leaves the old in force, like any other fault.
+            match tokio::task::spawn_blocking(reload).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => refused(&error),
+                Err(_) => tracing::error!("reload failed: what was in force stays"),
+            }
+        }
+    }
+}
+
+fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadError> {
+    let loaded = file.map_or_else(|| Ok(Loaded::built_in()), Loaded::from_file)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let before = runtime.load_full();
+    let after = before.rebuild(loaded.config)?;
+    for problem in &after.key_problems {
+        tracing::error!("key store: {problem}");
+    }
+    for section in wants_restart(&before.config, &after.config) {
+        tracing::warn!("{section} has changed: this takes a restart");
+    }
+    tracing::info!(rules = after.rules.len(), "reloaded");
+    runtime.store(Arc::new(after));
+    Ok(())
+}
+
+/// The sections that are looked at only at start.
+fn wants_restart(before: &Config, after: &Config) -> impl Iterator<Item = &'static str> {
+    let changed = [
+        ("[milter]", before.milter != after.milter),
+        ("[telemetry]", before.telemetry != after.telemetry),
+    ];
+    changed.into_iter().filter_map(|(section, has_changed)| has_changed.then_some(section))
+}
+
+/// A line for each fault.
+fn refused(error: &ReloadError) {
+    tracing::error!("reload refused: what was in force stays");
+    for line in error.to_string().lines() {
+        tracing::error!("{line}");
+    }
+}
