@@ -1,6 +1,7 @@
 //! What is allowed in a configuration and still deserves a word at start.
 
 use super::Config;
+use crate::keys::state::Algorithm;
 
 /// The warnings, one sentence each.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
@@ -25,6 +26,20 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         let mode = config.milter.socket_mode;
         warnings
             .push(format!("milter.socket_mode: {mode:04o} lets every local user have mail signed"));
+    }
+    let rotation = &config.rotation;
+    if rotation.queue_secs > rotation.overlap_secs {
+        warnings.push(
+            "rotation.overlap_days is less than rotation.queue_days, which is in force instead"
+                .to_owned(),
+        );
+    }
+    if rotation.algorithms == [Algorithm::Ed25519] {
+        warnings.push(
+            "rotation.algorithms: many verifiers do not know Ed25519; for them mail that is signed \
+             with it alone is unsigned"
+                .to_owned(),
+        );
     }
     warnings
 }
