@@ -3,6 +3,10 @@
 //! From it come the sample config, the defaults, and the names that a config file may use. To add a
 //! key: a field here, a line in `resolve`, and a case in `tests/bad_configs/`.
 
+mod rotation;
+
+use rotation::ROTATION;
+
 /// A section of the file.
 pub struct Section {
     /// Its name, dotted where it lies in another.
@@ -51,6 +55,7 @@ pub const SECTIONS: &[Section] = &[
     section("identity", "Who we are, and whom we trust.", IDENTITY),
     section("dns", "Whom we ask.", DNS),
     section("sign", "DKIM signing of mail that leaves.", SIGN),
+    section("rotation", "How signing keys live, and who changes them.", ROTATION),
     section("verify", "SPF, DKIM and DMARC of mail that arrives.", VERIFY),
     section("arc", "The chains that lists and forwarders leave on mail (RFC 8617).", ARC),
     section("policy", "What is done about authentication results.", POLICY),

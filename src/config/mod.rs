@@ -27,6 +27,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::dkim::canonical::Canonicalization;
+/// `[rotation]`: how signing keys live.
+pub use crate::keys::Policy as Rotation;
 use crate::verdict::Action;
 
 pub use endpoint::Endpoint;
@@ -43,6 +45,8 @@ pub struct Config {
     pub dns: Dns,
     /// `[sign]`
     pub sign: Sign,
+    /// `[rotation]`
+    pub rotation: Rotation,
     /// `[verify]`
     pub verify: Verify,
     /// `[arc]`

@@ -12,11 +12,11 @@ use super::fields;
 use super::nearest::nearest;
 use super::parse;
 use super::section::{Gathered, Section, home_of, shown_text};
-use super::value::{Value, flag, integer, list, mode, some, text, word};
+use super::value::{Value, flag, integer, list, mode, one_of, some, text, word};
 use super::words;
 use super::{
-    Arc, Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Rules, Sign, Telemetry,
-    Verify,
+    Arc, Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Rotation, Rules, Sign,
+    Telemetry, Verify,
 };
 
 /// Resolves the root table of a file; relative directories are joined to `base`.
@@ -29,6 +29,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         identity: identity(open("identity", root, out)),
         dns: dns(open("dns", root, out)),
         sign: sign(open("sign", root, out), base),
+        rotation: rotation(open("rotation", root, out)),
         verify: verify(open("verify", root, out)),
         arc: arc(root, out),
         policy: policy(root, out),
@@ -87,6 +88,34 @@ fn sign(mut section: Section<'_, '_>, base: &Path) -> Sign {
         oversign: with_from(section.take("oversign", list(text(parse::field_name)))),
         local: section.take("local", word(words::SIGN_LOCALS)),
     }
+}
+
+fn rotation(mut section: Section<'_, '_>) -> Rotation {
+    Rotation {
+        primary: section.take("primary", flag),
+        every_secs: section.optional("every_days", integer(7..=3_650)).map(days),
+        overlap_secs: days(section.take("overlap_days", integer(1..=365))),
+        queue_secs: days(section.take("queue_days", integer(1..=60))),
+        revoked_secs: days(section.take("revoked_days", integer(1..=365))),
+        distribution_secs: section.take("distribution_secs", integer(0..=604_800)),
+        waiver_secs: 3_600 * section.take("waiver_hours", integer(1..=8_760)),
+        algorithms: section
+            .optional("algorithms", some(list(word(words::ALGORITHMS))))
+            .map_or_else(Vec::new, each_once),
+        together: section.take("together", flag),
+        rsa_bits: section.take("rsa_bits", one_of(&[2_048, 3_072, 4_096])) as u32,
+        selectors: section.take("selectors", word(words::SELECTORS)),
+    }
+}
+
+fn days(days: u64) -> u64 {
+    24 * 3_600 * days
+}
+
+fn each_once<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items.dedup();
+    items
 }
 
 /// From is signed and oversigned whatever the lists say (RFC 6376 §5.4), and no name is there

@@ -95,6 +95,21 @@ pub(super) fn integer(range: RangeInclusive<u64>) -> impl Fn(&Value<'_>) -> Read
     }
 }
 
+/// One of some whole numbers.
+pub(super) fn one_of(numbers: &'static [u64]) -> impl Fn(&Value<'_>) -> Read<u64> {
+    move |value| {
+        let DeValue::Integer(integer) = value.get_ref() else {
+            return wrong_type(value, "an integer");
+        };
+        let all: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let other = || {
+            let complaint = Complaint::new(format!("{} is not possible", clipped(integer)));
+            complaint.hint(format!("one of: {}", all.join(", ")))
+        };
+        located(value, number(integer).filter(|n| numbers.contains(n)).ok_or_else(other))
+    }
+}
+
 fn number(integer: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }

@@ -1,6 +1,7 @@
 //! What is allowed in a configuration and still deserves a word at start.
 
 use super::Config;
+use crate::keys::state::Algorithm;
 
 /// The warnings, one sentence each.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
@@ -31,6 +32,20 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             "telemetry.metrics: {addr} is not of this machine alone: whoever reaches it can read \
              the names of rules and signing domains"
         ));
+    }
+    let rotation = &config.rotation;
+    if rotation.queue_secs > rotation.overlap_secs {
+        warnings.push(
+            "rotation.overlap_days is less than rotation.queue_days, which is in force instead"
+                .to_owned(),
+        );
+    }
+    if rotation.algorithms == [Algorithm::Ed25519] {
+        warnings.push(
+            "rotation.algorithms: many verifiers do not know Ed25519; for them mail that is signed \
+             with it alone is unsigned"
+                .to_owned(),
+        );
     }
     warnings
 }

@@ -3,6 +3,8 @@
 use super::value::Words;
 use super::{LogFormat, SignLocal};
 use crate::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
+use crate::keys::policy::SelectorStyle;
+use crate::keys::state::Algorithm;
 use crate::verdict::Action::{self, Discard, Off, Quarantine, Reject, Tag, Tempfail};
 
 pub(super) const CANONICALIZATIONS: &Words<(Canonicalization, Canonicalization)> = &[
@@ -14,6 +16,12 @@ pub(super) const CANONICALIZATIONS: &Words<(Canonicalization, Canonicalization)>
 
 pub(super) const SIGN_LOCALS: &Words<SignLocal> =
     &[("all", SignLocal::All), ("domains", SignLocal::Domains), ("off", SignLocal::Off)];
+
+pub(super) const ALGORITHMS: &Words<Algorithm> =
+    &[("rsa", Algorithm::Rsa), ("ed25519", Algorithm::Ed25519)];
+
+pub(super) const SELECTORS: &Words<SelectorStyle> =
+    &[("dated", SelectorStyle::Dated), ("random", SelectorStyle::Random)];
 
 pub(super) const TREATMENTS: &Words<Action> =
     &[("off", Off), ("tag", Tag), ("quarantine", Quarantine), ("reject", Reject)];

@@ -107,9 +107,15 @@ pub enum StoreError {
     /// The text given is no domain or selector.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A transition that the lifecycle does not have.
+    /// An order that would break mail.
     #[error(transparent)]
-    Lifecycle(#[from] super::lifecycle::LifecycleError),
+    Lifecycle(#[from] super::order::LifecycleError),
+    /// A key cannot be made.
+    #[error("no key can be made: {0}")]
+    Make(#[from] crate::dkim::signing_key::KeyError),
+    /// The process was to end in the middle of a change, as tests have it.
+    #[error("interrupted in the middle of a change; the next one goes on from there")]
+    Interrupted,
 }
 
 impl StoreError {

@@ -1,11 +1,11 @@
-//! Reading files that nobody else may touch, and writing files that are there whole or not at all.
+//! Reading files that nobody else may touch, and making directories for them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
@@ -74,15 +74,28 @@ fn check_mode(file: &File, path: &Path, forbidden: u32, wanted: u32) -> Result<(
     Err(StoreError::Mode { path: path.to_owned(), mode, wanted })
 }
 
-/// Makes a directory that nobody but its owner may enter, where there is none.
-pub(super) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
+/// The names in a directory that are UTF-8, sorted.
+pub(super) fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
+    let unreadable = || StoreError::io("read", dir);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(unreadable())? {
+        names.extend(entry.map_err(unreadable())?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Makes a directory that nobody but its owner may enter, where there is none. Returns whether it
+/// is new.
+pub(super) fn make_private_dir(path: &Path) -> Result<bool, StoreError> {
     if path.symlink_metadata().is_ok() {
-        return Ok(());
+        return Ok(false);
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(StoreError::io("made", path))?;
     give_to_owner_of_parent(path)?;
-    sync_dir(parent(path))
+    sync_dir(parent(path))?;
+    Ok(true)
 }
 
 /// Waits until nobody else changes the directory; the lock ends with the file.
@@ -90,51 +103,8 @@ pub(super) fn lock(dir: &File, path: &Path) -> Result<(), StoreError> {
     dir.lock().map_err(StoreError::io("locked", path))
 }
 
-/// Writes a new file: whole, on disk, and never over another.
-pub(super) fn write_new(path: &Path, text: &str) -> Result<(), StoreError> {
-    let temporary = write_temporary(path, text)?;
-    // A link fails where the name is taken; a rename would overwrite.
-    let linked = fs::hard_link(&temporary, path);
-    let _ = fs::remove_file(&temporary);
-    linked.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
-        _ => StoreError::io("written", path)(error),
-    })?;
-    sync_dir(parent(path))
-}
-
-/// Writes a file in place of the one before: a reader sees the old or the new one, whole.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), StoreError> {
-    let temporary = write_temporary(path, text)?;
-    if let Err(error) = fs::rename(&temporary, path) {
-        let _ = fs::remove_file(&temporary);
-        return Err(StoreError::io("written", path)(error));
-    }
-    sync_dir(parent(path))
-}
-
-/// Writes the text to a file beside `path` and to the disk. Its name starts with a dot and is one
-/// of this process, and only one process at a time has the directory's lock.
-fn write_temporary(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
-    let temporary = parent(path).join(format!(".new-{}", std::process::id()));
-    let _ = fs::remove_file(&temporary);
-    let write = || {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    if let Err(error) = write() {
-        let _ = fs::remove_file(&temporary);
-        return Err(StoreError::io("written", path)(error));
-    }
-    give_to_owner_of_parent(&temporary)?;
-    Ok(temporary)
-}
-
 /// What root makes in a directory of the daemon's user, the daemon must be able to read.
-fn give_to_owner_of_parent(path: &Path) -> Result<(), StoreError> {
+pub(super) fn give_to_owner_of_parent(path: &Path) -> Result<(), StoreError> {
     let above = parent(path);
     let owner = fs::metadata(above).map_err(StoreError::io("read", above))?;
     if !Uid::effective().is_root() || owner.uid() == 0 {
@@ -144,7 +114,8 @@ fn give_to_owner_of_parent(path: &Path) -> Result<(), StoreError> {
         .map_err(StoreError::io("given to the owner of its directory", path))
 }
 
-fn sync_dir(path: &Path) -> Result<(), StoreError> {
+/// Waits until the names in a directory are on disk.
+pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(StoreError::io("written", path))
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::domain::Selector;
+use super::sighting::Sighting;
 use crate::dkim::record::KeyType;
 
 /// The version of the file's form that this code reads and writes.
@@ -28,8 +29,22 @@ pub struct KeyEntry {
     /// Where the key is in its life.
     pub state: KeyState,
     /// When it came there, in seconds since 1970.
-    #[serde(with = "since")]
+    #[serde(with = "time")]
     pub since: u64,
+    /// When it is due to leave, in seconds since 1970, as far as time alone decides that. For a
+    /// retiring or revoked key this is a promise: a later, shorter policy does not break it.
+    #[serde(default, with = "time_or_none", skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
+    /// What DNS last showed of the key's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Sighting>,
+}
+
+impl KeyEntry {
+    /// A new key: pending, and not yet looked for in DNS.
+    pub fn pending(selector: Selector, algorithm: Algorithm, now: u64) -> Self {
+        Self { selector, algorithm, state: KeyState::Pending, since: now, due: None, seen: None }
+    }
 }
 
 /// The algorithm of a key: the `k=` of its record (RFC 6376 §3.6.1, RFC 8463 §4).
@@ -40,6 +55,11 @@ pub enum Algorithm {
     Rsa,
     /// Ed25519.
     Ed25519,
+}
+
+impl Algorithm {
+    /// All of them, in the order in which a message is signed.
+    pub const ALL: [Self; 2] = [Self::Rsa, Self::Ed25519];
 }
 
 /// Where a key is in its life.
@@ -143,6 +163,16 @@ impl DomainState {
     pub fn entry(&self, selector: &Selector) -> Option<&KeyEntry> {
         self.keys.iter().find(|key| key.selector == *selector)
     }
+
+    /// The key of that selector, to be changed.
+    pub(super) fn entry_mut(&mut self, selector: &Selector) -> Option<&mut KeyEntry> {
+        self.keys.iter_mut().find(|key| key.selector == *selector)
+    }
+
+    /// The key that signs with an algorithm.
+    pub fn active(&self, algorithm: Algorithm) -> Option<&KeyEntry> {
+        self.keys.iter().find(|key| key.algorithm == algorithm && key.state == KeyState::Active)
+    }
 }
 
 /// Seconds since 1970 as people read times (RFC 3339).
@@ -154,21 +184,48 @@ pub fn rfc3339(secs: u64) -> String {
 const SECS_MAX: u64 = 253_402_300_799;
 
 /// A time as TOML's date-time.
-mod since {
+pub(super) mod time {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de, ser};
     use toml::value::Datetime;
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
-    pub(super) fn serialize<S: Serializer>(secs: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::keys) fn serialize<S: Serializer>(secs: &u64, to: S) -> Result<S::Ok, S::Error> {
         let time: Datetime = super::rfc3339(*secs).parse().map_err(ser::Error::custom)?;
-        time.serialize(serializer)
+        time.serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        let time = Datetime::deserialize(deserializer)?.to_string();
+    pub(in crate::keys) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<u64, D::Error> {
+        let time = Datetime::deserialize(from)?.to_string();
         let secs = mail_parser::DateTime::parse_rfc3339(&time).map(|time| time.to_timestamp());
         secs.and_then(|secs| u64::try_from(secs).ok())
             .ok_or_else(|| de::Error::custom("a time has a date, a time of day and an offset"))
+    }
+}
+
+/// A time that may be missing.
+pub(super) mod time_or_none {
+    use serde::{Deserializer, Serializer};
+
+    use super::time;
+
+    #[expect(clippy::ref_option, reason = "serde passes every field so")]
+    pub(in crate::keys) fn serialize<S: Serializer>(
+        secs: &Option<u64>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match secs {
+            Some(secs) => time::serialize(secs, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// What is written is read; what is missing never comes here.
+    pub(in crate::keys) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<u64>, D::Error> {
+        time::deserialize(from).map(Some)
     }
 }
 
@@ -188,12 +245,9 @@ since = 2026-11-21T11:47:00Z
 ";
 
     fn entry() -> KeyEntry {
-        KeyEntry {
-            selector: Selector::parse("s2026-11-a").unwrap(),
-            algorithm: Algorithm::Rsa,
-            state: KeyState::Active,
-            since: 1_795_261_620,
-        }
+        let selector = Selector::parse("s2026-11-a").unwrap();
+        let pending = KeyEntry::pending(selector, Algorithm::Rsa, 1_795_261_620);
+        KeyEntry { state: KeyState::Active, ..pending }
     }
 
     #[test]

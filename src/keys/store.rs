@@ -1,22 +1,20 @@
-//! The key store: a directory of domains' directories.
+//! The key store: a directory of domains' directories. What changes it is in `change`.
 //!
-//! Failure: every write is whole or not at all and under a lock of the domain's directory. A key's
-//! file is on disk before the state file names it, so that a crash in between leaves a file that
-//! is not used, and never a name without its key.
+//! Failure: what cannot be read is an error that names the path and the remedy.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::domain::{DomainName, Selector, record_name};
+use super::domain::{DomainName, Selector};
 use super::error::StoreError;
 use super::file;
 use super::key::Key;
-use super::lifecycle;
-use super::state::{Algorithm, DomainState, KeyEntry, KeyState};
+use super::plan::{self, STATE, UNFINISHED};
+use super::state::{DomainState, KeyEntry, KeyState};
 
 /// A PEM of RSA-4096 has 3,272 octets.
-const PEM_BYTES_MAX: u64 = 16 * 1024;
+pub(super) const PEM_BYTES_MAX: u64 = 16 * 1024;
 
 /// Some thousand keys of one domain.
 const STATE_BYTES_MAX: u64 = 1024 * 1024;
@@ -25,12 +23,13 @@ const STATE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    pub(super) steps_max: Option<usize>,
 }
 
 impl Store {
     /// The store in that directory.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), steps_max: None }
     }
 
     /// The domains with a directory in the store, sorted, and what is wrong with the rest.
@@ -78,67 +77,12 @@ impl Store {
         Ok((keys, problems))
     }
 
-    /// Writes a new key, pending. Without a selector it gets a dated one.
-    pub fn add(
-        &self,
-        domain: &DomainName,
-        selector: Option<Selector>,
-        algorithm: Algorithm,
-        pem: &str,
-        now: u64,
-    ) -> Result<Selector, StoreError> {
-        let dir = self.dir(domain);
-        file::make_private_dir(&dir)?;
-        let lock = file::open_private_dir(&dir)?;
-        file::lock(&lock, &dir)?;
-        let mut state = self.read_state(domain)?;
-        if state.keys.is_empty() {
-            self.write_state(domain, &state)?;
-        }
-        let selector = match selector {
-            Some(selector) => selector,
-            None => self.dated_selector(domain, &state, now)?,
-        };
-        record_name(&selector, domain)?;
-        let path = self.pem_path(domain, &selector);
-        if state.entry(&selector).is_some() {
-            return Err(StoreError::Exists(path));
-        }
-        file::write_new(&path, pem)?;
-        lifecycle::add_pending(&mut state, selector.clone(), algorithm, now);
-        self.write_state(domain, &state)?;
-        Ok(selector)
-    }
-
-    /// Activates one pending key, or the newest of each algorithm. Returns the active selectors.
-    pub fn activate(
-        &self,
-        domain: &DomainName,
-        selector: Option<&Selector>,
-        now: u64,
-    ) -> Result<Vec<Selector>, StoreError> {
-        self.state(domain)?;
-        let dir = self.dir(domain);
-        let lock = file::open_private_dir(&dir)?;
-        file::lock(&lock, &dir)?;
-        let mut state = self.read_state(domain)?;
-        let active = lifecycle::activate(&mut state, selector, now)?;
-        for key in &active {
-            // A key that cannot sign must not take the place of one that can.
-            if let Some(entry) = state.entry(key) {
-                self.key(domain, entry.clone())?.signing_key()?;
-            }
-        }
-        self.write_state(domain, &state)?;
-        Ok(active)
-    }
-
     /// Where the private key lies.
     pub fn pem_path(&self, domain: &DomainName, selector: &Selector) -> PathBuf {
-        self.dir(domain).join(format!("{selector}.pem"))
+        plan::pem_path(&self.dir(domain), selector)
     }
 
-    fn key(&self, domain: &DomainName, entry: KeyEntry) -> Result<Key, StoreError> {
+    pub(super) fn key(&self, domain: &DomainName, entry: KeyEntry) -> Result<Key, StoreError> {
         let path = self.pem_path(domain, &entry.selector);
         let pem = file::read_private(&path, PEM_BYTES_MAX).map_err(|error| match error {
             StoreError::Io { error, path, .. } if error.kind() == io::ErrorKind::NotFound => {
@@ -149,28 +93,17 @@ impl Store {
         Ok(Key::new(domain.clone(), entry, path, pem))
     }
 
-    fn dated_selector(
-        &self,
-        domain: &DomainName,
-        state: &DomainState,
-        now: u64,
-    ) -> Result<Selector, StoreError> {
-        let is_taken = |selector: &Selector| {
-            let path = self.pem_path(domain, selector);
-            state.entry(selector).is_some() || fs::symlink_metadata(path).is_ok()
-        };
-        lifecycle::dated_selector(now, is_taken)
-            .ok_or_else(|| StoreError::NoSelectorLeft(domain.to_string()))
-    }
-
-    fn read_state(&self, domain: &DomainName) -> Result<DomainState, StoreError> {
+    pub(super) fn read_state(&self, domain: &DomainName) -> Result<DomainState, StoreError> {
         let path = self.state_path(domain);
         match file::read_private(&path, STATE_BYTES_MAX) {
             Ok(text) => {
                 DomainState::parse(&text).map_err(|reason| StoreError::State { path, reason })
             }
             Err(StoreError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
-                if pem_selectors(&self.dir(domain))?.is_empty() {
+                // The first key of a domain comes before its state file; its other name shows that.
+                let names = file::names(&self.dir(domain))?;
+                let is_unfinished = |stem| names.contains(&format!("{UNFINISHED}{stem}.pem"));
+                if pem_stems(&names).all(is_unfinished) {
                     return Ok(DomainState::default());
                 }
                 Err(StoreError::NoState(path))
@@ -179,18 +112,17 @@ impl Store {
         }
     }
 
-    fn write_state(&self, domain: &DomainName, state: &DomainState) -> Result<(), StoreError> {
-        file::replace(&self.state_path(domain), &state.to_text())
-    }
-
     /// Keys that the state file does not name: what a crash left, or somebody put there.
     fn unlisted(
         &self,
         domain: &DomainName,
         state: &DomainState,
     ) -> Result<Vec<StoreError>, StoreError> {
-        let mut names = pem_selectors(&self.dir(domain))?;
-        names.retain(|name| !state.keys.iter().any(|key| key.selector.as_str() == name));
+        let found = file::names(&self.dir(domain))?;
+        let is_unlisted =
+            |name: &&str| !state.keys.iter().any(|key| key.selector.as_str() == *name);
+        let mut names: Vec<String> =
+            pem_stems(&found).filter(is_unlisted).map(str::to_owned).collect();
         names.sort();
         let path = |name: String| self.dir(domain).join(format!("{name}.pem"));
         Ok(names.into_iter().map(path).map(StoreError::Unlisted).collect())
@@ -201,12 +133,12 @@ impl Store {
         [self.dir(domain), self.state_path(domain)]
     }
 
-    fn dir(&self, domain: &DomainName) -> PathBuf {
+    pub(super) fn dir(&self, domain: &DomainName) -> PathBuf {
         self.root.join(domain.as_str())
     }
 
     fn state_path(&self, domain: &DomainName) -> PathBuf {
-        self.dir(domain).join("state.toml")
+        self.dir(domain).join(STATE)
     }
 }
 
@@ -233,13 +165,8 @@ fn domain_of(entry: &fs::DirEntry) -> Result<Option<DomainName>, StoreError> {
     }
 }
 
-/// The names of the PEM files in a directory, without their ending.
-fn pem_selectors(dir: &Path) -> Result<Vec<String>, StoreError> {
-    let unreadable = || StoreError::io("read", dir);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(unreadable())? {
-        let name = entry.map_err(unreadable())?.file_name();
-        names.extend(name.to_str().and_then(|name| name.strip_suffix(".pem")).map(str::to_owned));
-    }
-    Ok(names)
+/// The names of the keys' files among those of a directory, without their ending.
+fn pem_stems(names: &[String]) -> impl Iterator<Item = &str> {
+    let stems = names.iter().filter_map(|name| name.strip_suffix(".pem"));
+    stems.filter(|stem| !stem.starts_with('.'))
 }
