@@ -11,7 +11,7 @@
 //! names the first cause. A failure that no SOA covers is remembered for five seconds. Dropping a
 //! look-up ends it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +81,16 @@ impl Resolver {
     pub fn until(&self, deadline: Instant) -> Dns {
         Dns { shared: Arc::clone(&self.shared), deadline }
     }
+
+    /// Where the servers are that it asks.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        self.shared.servers.addrs()
+    }
+
+    /// How long one look-up may take.
+    pub fn timeout(&self) -> Duration {
+        self.shared.timeout
+    }
 }
 
 /// Look-ups that share one deadline; cheap to clone.
@@ -144,6 +154,26 @@ impl Dns {
         .await
     }
 
+    /// The name's own name servers: none for what an alias leads to.
+    pub(super) async fn ns(&self, name: &Name) -> Result<Vec<Name>, LookupError> {
+        let records = self.answers(name, RecordType::NS).await?;
+        let own = records.iter().filter(|record| record.name == *name);
+        let servers: Vec<Name> = own.filter_map(name_server).collect();
+        if servers.is_empty() { Err(LookupError::Empty) } else { Ok(servers) }
+    }
+
+    /// How long the name's zone wants denials remembered, where the name is the top of a zone
+    /// (RFC 2308 §4). The SOA's own time to live shrinks in a cache and says nothing here.
+    pub(super) async fn soa_minimum(&self, name: &Name) -> Result<u32, LookupError> {
+        let records = self.answers(name, RecordType::SOA).await?;
+        let own = records.iter().filter(|record| record.name == *name);
+        let mut minima = own.filter_map(|record| match &record.data {
+            RData::SOA(soa) => Some(soa.minimum),
+            _ => None,
+        });
+        minima.next().ok_or(LookupError::Empty)
+    }
+
     async fn records<T>(
         &self,
         name: Option<Name>,
@@ -180,5 +210,13 @@ impl Dns {
             self.shared.failures.remember(question, failure.error.clone());
         }
         Err(failure.error)
+    }
+}
+
+/// The server that an NS record names.
+pub(super) fn name_server(record: &Record) -> Option<Name> {
+    match &record.data {
+        RData::NS(ns) => Some(ns.0.clone()),
+        _ => None,
     }
 }

@@ -31,6 +31,8 @@ const ATTEMPTS: u32 = 2;
 const SERVERS_MAX: usize = 8;
 /// The cause of a time-out.
 pub(super) const NO_ANSWER: &str = "no answer in time";
+/// Where name servers listen; NS records carry no port.
+pub(super) const DNS_PORT: u16 = 53;
 /// Look-ups at once on one TCP connection to a server.
 const TCP_QUERIES_MAX: usize = 256;
 
@@ -49,6 +51,8 @@ pub enum ResolverError {
 #[derive(Debug)]
 pub(super) struct Servers {
     resolvers: Vec<TokioResolver>,
+    /// Where they are.
+    addrs: Vec<SocketAddr>,
     /// The one that answered last; it is asked first.
     preferred: AtomicUsize,
 }
@@ -70,13 +74,19 @@ impl Servers {
             settings.servers.iter().copied().map(server).collect()
         };
         let options = options(settings.timeout, servers.len());
+        let addrs = servers.iter().take(SERVERS_MAX).map(address).collect();
         let resolvers = servers
             .into_iter()
             .take(SERVERS_MAX)
             .map(|server| start(server, options.clone()))
             .collect::<Result<_, _>>()
             .map_err(ResolverError::Start)?;
-        Ok(Self { resolvers, preferred: AtomicUsize::new(0) })
+        Ok(Self { resolvers, addrs, preferred: AtomicUsize::new(0) })
+    }
+
+    /// Where the servers are.
+    pub(super) fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
     }
 
     /// Asks the servers one after the other, until one has an answer or a denial.
@@ -92,7 +102,7 @@ impl Servers {
             let Some(server) = self.resolvers.get(index) else { break };
             let answer = match server.lookup(name.clone(), record_type).await {
                 Ok(lookup) => Ok(lookup.answers().to_vec()),
-                Err(error) => Err(classify(error)),
+                Err(error) => Err(classify(&error)),
             };
             match answer {
                 Err(failure) if !failure.error.is_void() => {
@@ -130,6 +140,11 @@ fn server(addr: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(addr.ip(), true, connections.into())
 }
 
+fn address(server: &NameServerConfig) -> SocketAddr {
+    let port = server.connections.first().map_or(DNS_PORT, |connection| connection.port);
+    SocketAddr::new(server.ip, port)
+}
+
 fn start(server: NameServerConfig, options: ResolverOpts) -> Result<TokioResolver, NetError> {
     let config = ResolverConfig::from_name_servers(vec![server]);
     TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
@@ -153,17 +168,22 @@ fn options(timeout: Duration, servers: usize) -> ResolverOpts {
 }
 
 /// What hickory's error means.
-fn classify(error: NetError) -> Failure {
-    temporary(match error {
-        NetError::Dns(DnsError::NoRecordsFound(denial)) => {
-            let error = match denial.response_code {
-                ResponseCode::NXDomain => LookupError::NotFound,
-                _ => LookupError::Empty,
-            };
-            // hickory caches the denials that carry an SOA.
-            return Failure { error, is_to_remember: denial.negative_ttl.is_none() };
-        }
-        NetError::Dns(DnsError::ResponseCode(code)) => response_code(code),
+fn classify(error: &NetError) -> Failure {
+    let NetError::Dns(DnsError::NoRecordsFound(denial)) = error else {
+        return temporary(cause(error));
+    };
+    let error = match denial.response_code {
+        ResponseCode::NXDomain => LookupError::NotFound,
+        _ => LookupError::Empty,
+    };
+    // hickory caches the denials that carry an SOA.
+    Failure { error, is_to_remember: denial.negative_ttl.is_none() }
+}
+
+/// The cause of a failure in plain ASCII of ours.
+pub(super) fn cause(error: &NetError) -> String {
+    match error {
+        NetError::Dns(DnsError::ResponseCode(code)) => response_code(*code),
         NetError::Timeout => NO_ANSWER.into(),
         NetError::Truncated => "truncated answer over TCP".into(),
         NetError::Proto(_) => "unreadable answer".into(),
@@ -171,14 +191,15 @@ fn classify(error: NetError) -> Failure {
         NetError::NoConnections => "no server can be reached".into(),
         NetError::Io(error) => format!("cannot reach the server: {}", error.kind()),
         _ => "answer of a wrong kind".into(),
-    })
+    }
 }
 
 fn temporary(cause: String) -> Failure {
     Failure { error: LookupError::Temporary(cause), is_to_remember: true }
 }
 
-fn response_code(code: ResponseCode) -> String {
+/// The name of a response code, or its number.
+pub(super) fn response_code(code: ResponseCode) -> String {
     match code {
         ResponseCode::ServFail => "SERVFAIL".into(),
         ResponseCode::Refused => "REFUSED".into(),
