@@ -96,13 +96,102 @@ pub(crate) struct Check {
 pub(crate) enum Keys {
     /// Make keys for a domain, pending until they are activated
     Generate(Generate),
+    /// Show each key's state and next step, what each name server shows, and what to do now
+    ///
+    /// Exits with 1 where somebody must do something.
+    Status(Status),
+    /// Replace the keys that sign: make successors, and go on as their records appear in DNS
+    ///
+    /// Without an option, makes a pending successor of each algorithm and prints its record;
+    /// --continue, or a running serve, activates it when every name server shows the record.
+    Rotate(Rotate),
     /// Sign with the newest pending keys of a domain
     Activate(Activate),
+    /// Stop signing with a key; its record stays for the mail on its way
+    Retire(Retire),
+    /// Revoke a key: its record is published with an empty p=
+    ///
+    /// A retiring key whose time is over is revoked at once. Any other needs --now.
+    Revoke(Revoke),
     /// List the keys of all domains
     List {
         #[command(flatten)]
         config: ConfigArg,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// The domain; by default all
+    pub(crate) domain: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not ask the name servers
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Ask the resolver instead of the name servers, where port 53 is closed
+    #[arg(long)]
+    pub(crate) via_resolver: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Rotate {
+    /// The domain; with --continue all, where none is named
+    #[arg(required_unless_present = "go_on")]
+    pub(crate) domain: Option<String>,
+    /// The algorithm to rotate; by default those of the keys that sign
+    #[arg(long, value_enum)]
+    pub(crate) algorithm: Option<Algorithms>,
+    /// The size of an RSA key: 2048, 3072 or 4096; by default rotation.rsa_bits
+    #[arg(long, value_parser = rsa_bits)]
+    pub(crate) bits: Option<u32>,
+    /// Look at DNS and do what is due; exits with 1 while a key is pending
+    #[arg(long = "continue", conflicts_with_all = ["algorithm", "rollback"])]
+    pub(crate) go_on: bool,
+    /// Sign with the previous key again, while it is retiring
+    #[arg(long, conflicts_with = "algorithm")]
+    pub(crate) rollback: bool,
+    /// Ask the resolver instead of the name servers, where port 53 is closed
+    #[arg(long, requires = "go_on")]
+    pub(crate) via_resolver: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+/// A key by its domain and selector.
+#[derive(Args, Debug)]
+pub(crate) struct OneKey {
+    /// The domain
+    pub(crate) domain: String,
+    /// The selector
+    pub(crate) selector: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Retire {
+    #[command(flatten)]
+    pub(crate) key: OneKey,
+    /// Even if no key of the domain is left to sign
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Revoke {
+    #[command(flatten)]
+    pub(crate) key: OneKey,
+    /// Revoke within its retention, as after a theft; a successor is made, and signs first where
+    /// its record can be published
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// With --now: revoke even if no successor can sign yet, so that mail leaves unsigned
+    #[arg(long, requires = "now")]
+    pub(crate) force: bool,
 }
 
 #[derive(Args, Debug)]
@@ -147,9 +236,12 @@ pub(crate) struct Activate {
     /// The one key to activate; by default the newest pending key of each algorithm
     #[arg(long)]
     pub(crate) selector: Option<String>,
-    /// Activate without having seen the record in DNS; publish it first
+    /// Activate whatever DNS shows: mail signed before everybody can see the record fails
     #[arg(long)]
     pub(crate) force: bool,
+    /// Ask the resolver instead of the name servers, where port 53 is closed
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) via_resolver: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArg,
 }

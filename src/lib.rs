@@ -8,7 +8,7 @@
 //! | `main.rs` | parses the arguments, runs the command, prints what went wrong, exits |
 //! | `cli.rs` | the command line, types alone |
 //! | `cmd/` | a file a subcommand; the only place that prints |
-//! | `serve.rs` | the supervisor: sockets, signals, drain |
+//! | `serve/` | the supervisor: sockets, signals, reload, the key store and its rotation, drain |
 //! | `runtime.rs` | configuration, key ring, rules, resolver and scanner, built once |
 //! | `config/` | `fields` is the list of keys, with their docs; `resolve` gives them types |
 //! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |
@@ -24,9 +24,10 @@
 //! | `verdict.rs` | all that is known and decided of one message |
 //! | `sign/` | which keys sign a message, and its ARC seal |
 //! | `keys/` | the key store and the life of a key |
+//! | `rotation/` | what DNS shows of our keys, and what is done about it |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
-//! | `telemetry.rs` | the log, and its one line a message |
+//! | `telemetry/` | the log with its one line a message, metrics and health |
 //!
 //! # Flow
 //!
@@ -80,6 +81,7 @@ pub(crate) mod milter;
 pub mod pipeline;
 pub(crate) mod policy;
 pub mod result;
+pub mod rotation;
 pub mod rules;
 pub mod runtime;
 pub mod scan;

@@ -45,7 +45,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Serve(args) => block_on(runtime::Builder::new_multi_thread(), serve::run(args)),
         Command::Check(args) => block_on(runtime::Builder::new_current_thread(), check::run(args)),
-        Command::Keys(command) => keys::run(&command),
+        Command::Keys(command) => {
+            block_on(runtime::Builder::new_current_thread(), async { keys::run(&command).await })
+        }
         Command::Dns(command) => dns::run(&command),
         Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),

@@ -56,6 +56,7 @@ pub const SECTIONS: &[Section] = &[
     section("dns", "Whom we ask.", DNS),
     section("sign", "DKIM signing of mail that leaves.", SIGN),
     section("rotation", "How signing keys live, and who changes them.", ROTATION),
+    section("watch", "What DNS shows of our domains, looked at while serving.", WATCH),
     section("verify", "SPF, DKIM and DMARC of mail that arrives.", VERIFY),
     section("arc", "The chains that lists and forwarders leave on mail (RFC 8617).", ARC),
     section("policy", "What is done about authentication results.", POLICY),
@@ -182,6 +183,28 @@ const SIGN: &[Field] = &[
         r#""all""#,
         "Which mail of origin local is signed: \"all\" by its author domain, \"domains\" only where\n\
          the envelope sender is of the author domain too, \"off\" none.",
+    ),
+];
+
+const WATCH: &[Field] = &[
+    key(
+        "pending_secs",
+        "60",
+        "How often the name servers are asked for the record of a key that is to sign, in seconds,\n\
+         from 5 to 1800.",
+    ),
+    key(
+        "every_secs",
+        "3600",
+        "How often they are asked for the records of all other keys, and DNS for the DMARC and SPF\n\
+         records of the domains that sign, in seconds, from 60 to 86400. What is lost or changed\n\
+         is a warning and a metric.",
+    ),
+    key(
+        "on_lost_record",
+        r#""warn""#,
+        "Where no name server shows the record of a key that signs any more: \"warn\", or \"stop\"\n\
+         signing with it until one does. Mail that is signed in vain is treated like unsigned mail.",
     ),
 ];
 

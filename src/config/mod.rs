@@ -47,6 +47,8 @@ pub struct Config {
     pub sign: Sign,
     /// `[rotation]`
     pub rotation: Rotation,
+    /// `[watch]`
+    pub watch: Watch,
     /// `[verify]`
     pub verify: Verify,
     /// `[arc]`
@@ -179,6 +181,26 @@ pub enum SignLocal {
     Domains,
     /// None.
     Off,
+}
+
+/// `[watch]`: what DNS shows of our domains.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Watch {
+    /// How often the servers are asked for a pending key's record.
+    pub pending: Duration,
+    /// How often for all others.
+    pub every: Duration,
+    /// What is done about a key that signs and whose record nobody shows.
+    pub on_lost_record: LostRecord,
+}
+
+/// What is done about a key that signs and whose record nobody shows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LostRecord {
+    /// It signs on, and the operator is warned.
+    Warn,
+    /// It does not sign until the record is back.
+    Stop,
 }
 
 /// `[verify]`: SPF, DKIM, DMARC.

@@ -16,7 +16,7 @@ use super::value::{Value, flag, integer, list, mode, one_of, some, text, word};
 use super::words;
 use super::{
     Arc, Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Rotation, Rules, Sign,
-    Telemetry, Verify,
+    Telemetry, Verify, Watch,
 };
 
 /// Resolves the root table of a file; relative directories are joined to `base`.
@@ -30,6 +30,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         dns: dns(open("dns", root, out)),
         sign: sign(open("sign", root, out), base),
         rotation: rotation(open("rotation", root, out)),
+        watch: watch(open("watch", root, out)),
         verify: verify(open("verify", root, out)),
         arc: arc(root, out),
         policy: policy(root, out),
@@ -105,6 +106,14 @@ fn rotation(mut section: Section<'_, '_>) -> Rotation {
         together: section.take("together", flag),
         rsa_bits: section.take("rsa_bits", one_of(&[2_048, 3_072, 4_096])) as u32,
         selectors: section.take("selectors", word(words::SELECTORS)),
+    }
+}
+
+fn watch(mut section: Section<'_, '_>) -> Watch {
+    Watch {
+        pending: secs(section.take("pending_secs", integer(5..=1_800))),
+        every: secs(section.take("every_secs", integer(60..=86_400))),
+        on_lost_record: section.take("on_lost_record", word(words::LOST_RECORDS)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The words that some keys take, and what they stand for.
 
 use super::value::Words;
-use super::{LogFormat, SignLocal};
+use super::{LogFormat, LostRecord, SignLocal};
 use crate::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
 use crate::keys::policy::SelectorStyle;
 use crate::keys::state::Algorithm;
@@ -57,3 +57,6 @@ pub(super) const LEVELS: &Words<&str> = &[
     ("debug", "debug"),
     ("trace", "trace"),
 ];
+
+pub(super) const LOST_RECORDS: &Words<LostRecord> =
+    &[("warn", LostRecord::Warn), ("stop", LostRecord::Stop)];

@@ -7,17 +7,15 @@
 //! once, when it appears.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::domain::DomainName;
+use super::domain::{DomainName, Selector};
 use super::error::StoreError;
 use super::ring::KeyRing;
-use super::store::Store;
+use super::store::{Stamp, Store};
 
 /// A store and the ring of its active keys.
 #[derive(Debug)]
@@ -32,11 +30,9 @@ pub struct LiveRing {
 struct Read {
     stamps: HashMap<DomainName, Stamp>,
     problems: BTreeSet<String>,
+    /// Keys that are active and do not sign.
+    suspended: BTreeSet<(DomainName, Selector)>,
 }
-
-/// What tells one state of a domain's directory from another: whatever is renamed into it, removed
-/// or given other rights changes one of these.
-type Stamp = [Option<(u64, i64, i64)>; 2];
 
 /// What a refresh brought.
 #[derive(Debug, Default)]
@@ -63,11 +59,27 @@ impl LiveRing {
         self.current.load_full()
     }
 
+    /// Has the domain's other keys sign, and these not, whatever their state; whether that is news.
+    /// Takes effect with the next refresh.
+    pub fn suspend(&self, domain: &DomainName, selectors: &[Selector]) -> bool {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_domain = |(other, _): &&(DomainName, Selector)| other == domain;
+        let before: BTreeSet<_> = read.suspended.iter().filter(of_domain).cloned().collect();
+        let after = selectors.iter().map(|one| (domain.clone(), one.clone())).collect();
+        if before == after {
+            return false;
+        }
+        read.suspended.retain(|(other, _)| other != domain);
+        read.suspended.extend(after);
+        read.stamps.remove(domain);
+        true
+    }
+
     /// Reads again what changed in the store. Blocks on the disk: some 20 ms for 10,000 domains.
     pub fn refresh(&self) -> Refreshed {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ring = KeyRing::clone(&self.current());
-        let (changed, problems) = self.read_into(&mut ring, &mut read.stamps);
+        let (changed, problems) = self.read_into(&mut ring, &mut read);
         if !changed.is_empty() {
             self.current.store(Arc::new(ring));
         }
@@ -84,8 +96,9 @@ impl LiveRing {
     fn read_into(
         &self,
         ring: &mut KeyRing,
-        stamps: &mut HashMap<DomainName, Stamp>,
+        read: &mut Read,
     ) -> (Vec<DomainName>, BTreeSet<String>) {
+        let Read { stamps, suspended, .. } = read;
         let (domains, problems) = match self.store.domains() {
             Ok(found) => found,
             Err(problem) => return (Vec::new(), BTreeSet::from([problem.to_string()])),
@@ -94,12 +107,16 @@ impl LiveRing {
         let mut changed = ring.retain(&domains);
         stamps.retain(|domain, _| domains.binary_search(domain).is_ok());
         for domain in domains {
-            let stamp = stamp(&self.store, &domain);
+            // Taken before the files are read: what changes meanwhile is read once more.
+            let stamp = self.store.stamp(&domain);
             if stamps.get(&domain) == Some(&stamp) {
                 continue;
             }
             match self.store.keys(&domain) {
-                Ok((keys, faulty)) => {
+                Ok((mut keys, faulty)) => {
+                    keys.retain(|key| {
+                        !suspended.contains(&(domain.clone(), key.selector().clone()))
+                    });
                     note(stamps, &mut problems, &domain, stamp, &faulty);
                     if ring.set(&domain, keys) {
                         changed.push(domain);
@@ -127,17 +144,9 @@ fn note(
     }
 }
 
-/// Taken before the files are read: what changes meanwhile is read once more.
-fn stamp(store: &Store, domain: &DomainName) -> Stamp {
-    store.watched(domain).map(|path| {
-        let metadata = fs::symlink_metadata(path).ok()?;
-        Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
+    use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

@@ -47,4 +47,4 @@ pub use live::{LiveRing, Refreshed};
 pub use order::Order;
 pub use policy::Policy;
 pub use ring::KeyRing;
-pub use store::Store;
+pub use store::{Stamp, Store};

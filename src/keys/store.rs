@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use super::domain::{DomainName, Selector};
@@ -18,6 +19,11 @@ pub(super) const PEM_BYTES_MAX: u64 = 16 * 1024;
 
 /// Some thousand keys of one domain.
 const STATE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What tells one state of a domain's directory from another: whatever is renamed into it, removed
+/// or given other rights changes its times.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stamp([Option<(u64, i64, i64)>; 2]);
 
 /// A key store; nothing is kept in memory.
 #[derive(Clone, Debug)]
@@ -128,9 +134,12 @@ impl Store {
         Ok(names.into_iter().map(path).map(StoreError::Unlisted).collect())
     }
 
-    /// What changes when a domain's keys do: its directory and its state file.
-    pub(super) fn watched(&self, domain: &DomainName) -> [PathBuf; 2] {
-        [self.dir(domain), self.state_path(domain)]
+    /// What tells this state of a domain's keys from another.
+    pub fn stamp(&self, domain: &DomainName) -> Stamp {
+        Stamp([self.dir(domain), self.state_path(domain)].map(|path| {
+            let metadata = fs::symlink_metadata(path).ok()?;
+            Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+        }))
     }
 
     pub(super) fn dir(&self, domain: &DomainName) -> PathBuf {

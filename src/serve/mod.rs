@@ -2,6 +2,7 @@
 
 mod keys;
 mod reload;
+mod rotation;
 
 use std::io;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Daemon {
         // Dropped when serving ends, and the tasks with it.
         let mut tasks = JoinSet::new();
         tasks.spawn(keys::follow(Arc::clone(&runtime)));
+        tasks.spawn(rotation::run(Arc::clone(&runtime), observe));
         if let Some(reloads) = self.reloads {
             tasks.spawn(reloads.run(Arc::clone(&runtime)));
         }

@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::keys::DomainName;
+use crate::keys::state::Algorithm;
 use crate::result::AuthResult;
 use crate::scan::{ScanResult, Unscanned};
 use crate::verdict::Verdict;
@@ -29,7 +30,8 @@ pub struct Metrics {
     scans: Family<ScanLabels, Counter>,
     hits: Family<HitLabels, Counter>,
     message_seconds: Histogram,
-    key_ages: Family<KeyLabels, Gauge>,
+    key_since: Family<KeyLabels, Gauge>,
+    key_due: Family<KeyLabels, Gauge>,
     record_faults: Family<DomainLabels, Gauge>,
 }
 
@@ -75,7 +77,8 @@ impl Default for Metrics {
             scans: Family::default(),
             hits: Family::default(),
             message_seconds: Histogram::new(SECONDS),
-            key_ages: Family::default(),
+            key_since: Family::default(),
+            key_due: Family::default(),
             record_faults: Family::default(),
         }
     }
@@ -122,6 +125,37 @@ impl Metrics {
         }
     }
 
+    /// Tells since when a domain's key of an algorithm signs, and when it is due for a successor.
+    pub fn set_key(&self, domain: &DomainName, algorithm: Algorithm, since: u64, due: Option<u64>) {
+        let labels = KeyLabels { domain: domain.clone(), algorithm: algorithm.to_string() };
+        self.key_since.get_or_create(&labels).set(since.cast_signed());
+        match due {
+            Some(due) => self.key_due.get_or_create(&labels).set(due.cast_signed()),
+            None => i64::from(self.key_due.remove(&labels)),
+        };
+    }
+
+    /// Tells how many of a domain's records DNS does not show as they should be.
+    pub fn set_record_faults(&self, domain: &DomainName, faults: usize) {
+        let labels = DomainLabels { domain: domain.clone() };
+        self.record_faults.get_or_create(&labels).set(i64::try_from(faults).unwrap_or(i64::MAX));
+    }
+
+    /// Tells nothing more of a domain that is gone.
+    pub fn forget(&self, domain: &DomainName) {
+        self.record_faults.remove(&DomainLabels { domain: domain.clone() });
+        for algorithm in Algorithm::ALL {
+            self.forget_key(domain, algorithm);
+        }
+    }
+
+    /// Tells nothing more of a domain's key of an algorithm.
+    pub fn forget_key(&self, domain: &DomainName, algorithm: Algorithm) {
+        let labels = KeyLabels { domain: domain.clone(), algorithm: algorithm.to_string() };
+        self.key_since.remove(&labels);
+        self.key_due.remove(&labels);
+    }
+
     /// Everything, as it is scraped.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -138,7 +172,16 @@ impl Metrics {
         all.register("auth_results", "Authentication results (RFC 8601)", self.results.clone());
         all.register("scans", "What the scanner said of messages", self.scans.clone());
         all.register("rule_hits", "Messages that a rule matched", self.hits.clone());
-        all.register("key_age_seconds", "Since the key signs", self.key_ages.clone());
+        all.register(
+            "key_active_since_timestamp_seconds",
+            "When the key came to sign",
+            self.key_since.clone(),
+        );
+        all.register(
+            "key_rotation_due_timestamp_seconds",
+            "When the key gets a successor, where there is a schedule",
+            self.key_due.clone(),
+        );
         all.register(
             "record_faults",
             "Records of our domains that DNS does not show as they should be",

@@ -1,0 +1,157 @@
+//! `mailseal keys rotate`, `activate`, `retire` and `revoke`: orders to the lifecycle.
+
+use mailseal::keys::lifecycle::successor;
+use mailseal::keys::state::{Algorithm, DomainState, KeyState};
+use mailseal::keys::{DomainName, Event, Order, Selector};
+use mailseal::rotation::{Rotation, Step};
+use mailseal::runtime::system_clock;
+
+use super::{config_option, parse_domain, parse_selector, rotation};
+use crate::cli::{Activate, OneKey, Retire, Revoke, Rotate};
+use crate::cmd::dns::key_lines;
+use crate::cmd::print::{complain, print};
+use crate::cmd::{Outcome, UsageError, load};
+
+pub(super) async fn rotate(args: &Rotate) -> anyhow::Result<Outcome> {
+    let mut rotation = rotation(load(&args.config)?.config, args.via_resolver)?;
+    let domain = args.domain.as_deref().map(parse_domain).transpose()?;
+    let algorithms = args.algorithm.map(|algorithms| algorithms.list().to_vec());
+    match domain {
+        _ if args.go_on => return go_on(&rotation, domain).await,
+        // clap asks for one.
+        None => {}
+        Some(domain) if args.rollback => {
+            let order = Order::RollBack { algorithm: None, force: false };
+            obey(&rotation, &domain, &order)?;
+        }
+        Some(domain) => {
+            rotation.policy.rsa_bits = args.bits.unwrap_or(rotation.policy.rsa_bits);
+            make(&rotation, &domain, algorithms, &config_option(&args.config))?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Makes the successors and prints their records.
+fn make(
+    rotation: &Rotation,
+    domain: &DomainName,
+    algorithms: Option<Vec<Algorithm>>,
+    config_option: &str,
+) -> anyhow::Result<()> {
+    let order = Order::Rotate(algorithms);
+    let events = rotation.store.order(domain, &order, &rotation.policy, system_clock())?;
+    let made = |selector: &Selector| {
+        let is_it =
+            |event: &Event| matches!(event, Event::Made { selector: made, .. } if made == selector);
+        events.iter().any(is_it)
+    };
+    let mut lines = vec![
+        format!(
+            "; publish this in the zone of {domain}. A running mailseal serve signs with it when"
+        ),
+        "; every name server shows it; without one, run:".to_owned(),
+        format!(";     mailseal keys rotate {domain} --continue{config_option}"),
+    ];
+    lines.extend(key_lines(&rotation.store, domain, made)?);
+    print(&lines.join("\n"))
+}
+
+/// Takes a domain, or all, as far as they can go now. Pending keys are what there is to wait for.
+async fn go_on(rotation: &Rotation, domain: Option<DomainName>) -> anyhow::Result<Outcome> {
+    let (domains, problems) = match domain {
+        Some(domain) => (vec![domain], Vec::new()),
+        None => rotation.store.domains()?,
+    };
+    problems.iter().for_each(|problem| complain(&problem.to_string()));
+    let mut outcome = if problems.is_empty() { Outcome::Done } else { Outcome::FaultFound };
+    for domain in domains {
+        let now = system_clock();
+        match rotation.step(&domain, now).await {
+            Ok(Step { events, .. }) => tell(&domain, &events)?,
+            Err(error) => {
+                complain(&error.to_string());
+                outcome = Outcome::FaultFound;
+            }
+        }
+        if has_pending(&rotation.store.state(&domain)?) {
+            print(&rotation.status(&domain, false, now).await.to_string())?;
+            outcome = Outcome::FaultFound;
+        }
+    }
+    Ok(outcome)
+}
+
+fn has_pending(state: &DomainState) -> bool {
+    state.keys.iter().any(|key| key.state == KeyState::Pending)
+}
+
+pub(super) async fn activate(args: &Activate) -> anyhow::Result<Outcome> {
+    let rotation = rotation(load(&args.config)?.config, args.via_resolver)?;
+    let domain = parse_domain(&args.domain)?;
+    let selector = parse_selector(args.selector.as_deref())?;
+    if !args.force {
+        // No order looks at DNS by itself: it goes by what is written down.
+        rotation.observe(&domain, system_clock()).await?;
+    }
+    let order = Order::Activate { selector, force: args.force };
+    obey(&rotation, &domain, &order)
+}
+
+pub(super) fn retire(args: &Retire) -> anyhow::Result<Outcome> {
+    let rotation = rotation(load(&args.key.config)?.config, false)?;
+    let (domain, selector) = names(&args.key)?;
+    obey(&rotation, &domain, &Order::Retire { selector, force: args.force })
+}
+
+pub(super) async fn revoke(args: &Revoke) -> anyhow::Result<Outcome> {
+    let rotation = rotation(load(&args.key.config)?.config, false)?;
+    let (domain, selector) = names(&args.key)?;
+    if args.now {
+        prepare_successor(&rotation, &domain, &selector, &config_option(&args.key.config)).await?;
+    }
+    obey(&rotation, &domain, &Order::Revoke { selector, now: args.now, force: args.force })
+}
+
+/// Where the key signs and nothing is there to take over, makes what will.
+async fn prepare_successor(
+    rotation: &Rotation,
+    domain: &DomainName,
+    selector: &Selector,
+    config_option: &str,
+) -> anyhow::Result<()> {
+    let state = rotation.store.state(domain)?;
+    let Some(key) = state.entry(selector).filter(|key| key.state == KeyState::Active) else {
+        return Ok(());
+    };
+    if successor(&state, key.algorithm).is_none() {
+        make(rotation, domain, Some(vec![key.algorithm]), config_option)?;
+    }
+    // A server that does not answer must not keep a stolen key in force.
+    if let Err(error) = rotation.observe(domain, system_clock()).await {
+        complain(&error.to_string());
+    }
+    Ok(())
+}
+
+/// Carries the order out and says what happened.
+fn obey(rotation: &Rotation, domain: &DomainName, order: &Order) -> anyhow::Result<Outcome> {
+    tell(domain, &rotation.store.order(domain, order, &rotation.policy, system_clock())?)?;
+    Ok(Outcome::Done)
+}
+
+fn tell(domain: &DomainName, events: &[Event]) -> anyhow::Result<()> {
+    for event in events {
+        print(&format!("{domain}: {event}"))?;
+    }
+    if events.iter().any(Event::changes_signing) {
+        print("a running mailseal serve follows within seconds")?;
+    }
+    Ok(())
+}
+
+fn names(key: &OneKey) -> Result<(DomainName, Selector), UsageError> {
+    let selector = Selector::parse(&key.selector);
+    let selector = selector.map_err(|error| UsageError(format!("selector {error}")))?;
+    Ok((parse_domain(&key.domain)?, selector))
+}

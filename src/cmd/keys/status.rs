@@ -1,0 +1,57 @@
+//! `mailseal keys status`.
+
+use futures_util::stream::{self, StreamExt as _};
+use mailseal::rotation::status::DomainStatus;
+use mailseal::runtime::system_clock;
+use serde::Serialize;
+
+use super::{parse_domain, rotation};
+use crate::cli::Status;
+use crate::cmd::print::{complain, print};
+use crate::cmd::{Outcome, load};
+
+/// So many domains are asked about at once.
+const DOMAINS_AT_ONCE: usize = 16;
+
+#[derive(Serialize)]
+struct Report {
+    /// Whether this machine changes the store.
+    primary: bool,
+    domains: Vec<DomainStatus>,
+    problems: Vec<String>,
+}
+
+pub(super) async fn status(args: &Status) -> anyhow::Result<Outcome> {
+    let rotation = rotation(load(&args.config)?.config, args.via_resolver)?;
+    let (domains, problems) = match &args.domain {
+        Some(domain) => (vec![parse_domain(domain)?], Vec::new()),
+        None => rotation.store.domains()?,
+    };
+    let now = system_clock();
+    let asked = domains.iter().map(|domain| rotation.status(domain, !args.offline, now));
+    let report = Report {
+        primary: rotation.policy.primary,
+        domains: stream::iter(asked).buffered(DOMAINS_AT_ONCE).collect().await,
+        problems: problems.iter().map(ToString::to_string).collect(),
+    };
+    if args.json {
+        print(&serde_json::to_string_pretty(&report)?)?;
+    } else {
+        print(&text(&report))?;
+        report.problems.iter().for_each(|problem| complain(problem));
+    }
+    let is_well =
+        report.problems.is_empty() && !report.domains.iter().any(DomainStatus::wants_attention);
+    Ok(if is_well { Outcome::Done } else { Outcome::FaultFound })
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    if !report.primary {
+        text.push_str("this machine reads its keys only (rotation.primary = false)\n");
+    }
+    if report.domains.is_empty() {
+        text.push_str("no keys; mailseal keys generate DOMAIN makes one\n");
+    }
+    report.domains.iter().fold(text, |text, domain| text + &domain.to_string())
+}

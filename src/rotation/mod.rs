@@ -1,0 +1,88 @@
+//! Keys that rotate by themselves: looks at DNS, lets the lifecycle decide, writes it down.
+//!
+//! `look` asks what the name servers show of a domain's keys, `step` takes a domain as far as it can
+//! go now, `drift` tells what became of records, `status` tells an operator where each key stands. `serve` does the first two by itself,
+//! the command line all three.
+//!
+//! Failure: DNS that does not answer changes nothing; a store that cannot be written stays as it
+//! was. Both are tried again at the next look.
+
+pub mod drift;
+pub mod look;
+pub mod status;
+
+use std::time::Duration;
+
+use crate::dns::{Authority, LookupError};
+use crate::keys::{DomainName, Event, Policy, Store, StoreError};
+use look::Look;
+
+/// The time for all look-ups of one domain.
+pub const LOOK: Duration = Duration::from_secs(30);
+
+/// What rotating needs.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The key store.
+    pub store: Store,
+    /// How keys live.
+    pub policy: Policy,
+    /// The way to the name servers.
+    pub authority: Authority,
+    /// Whether the resolver is asked instead of them.
+    pub via_resolver: bool,
+}
+
+/// What a step found and did.
+#[derive(Debug)]
+pub struct Step {
+    /// What DNS showed of each key.
+    pub looks: Vec<Look>,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+/// Why a domain could not be taken further.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The name servers of the domain could not be found.
+    #[error("{domain}: its name servers cannot be found: {error}; nothing is changed")]
+    Dns {
+        /// The domain.
+        domain: DomainName,
+        /// Why.
+        error: LookupError,
+    },
+}
+
+impl Rotation {
+    /// Looks at a domain's records and does what is due. Where another machine is the primary,
+    /// nothing is written.
+    pub async fn step(&self, domain: &DomainName, now: u64) -> Result<Step, StepError> {
+        let looks = self.observe(domain, now).await?;
+        let (rotation, domain) = (self.clone(), domain.clone());
+        let advance = move || rotation.store.advance(&domain, &rotation.policy, now);
+        Ok(Step { looks, events: blocking(advance).await? })
+    }
+
+    /// Looks at a domain's records and writes down what they show.
+    pub async fn observe(&self, domain: &DomainName, now: u64) -> Result<Vec<Look>, StepError> {
+        let looks = self.look(domain).await?;
+        let seen = looks.iter().map(|look| (look.selector.clone(), look.observation(now)));
+        let seen: Vec<_> = seen.collect();
+        if self.policy.primary && !seen.is_empty() {
+            let (store, domain) = (self.store.clone(), domain.clone());
+            blocking(move || store.observe(&domain, &seen)).await?;
+        }
+        Ok(looks)
+    }
+}
+
+/// Does what waits for the disk, or for a key to be made, where that holds up no message.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
