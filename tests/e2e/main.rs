@@ -9,6 +9,7 @@ mod mailroom;
 mod messages;
 mod mta;
 mod postfix;
+mod rotation;
 mod sendmail;
 mod signatures;
 #[path = "../support/mod.rs"]
@@ -28,7 +29,7 @@ type Shared = Arc<OnceLock<Mailroom>>;
 
 fn main() -> ExitCode {
     let mailroom = Shared::default();
-    let tests = [postfix::TESTS, sendmail::TESTS, mta::TESTS].concat();
+    let tests = [postfix::TESTS, sendmail::TESTS, mta::TESTS, rotation::TESTS].concat();
     let trials = tests.into_iter().map(|test| trial(test, &mailroom)).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     // The last of its owners: this ends all that was started.
