@@ -12,7 +12,7 @@
 //! | `advice`, `event` | what comes next and what happened, in sentences: pure |
 //! | `plan`, `mend` | a change as a list of file steps, and what an interrupted one left: pure |
 //! | `steps`, `file` | the loop that takes the steps, and files that nobody else may touch |
-//! | `store`, `change` | the store as it is read, and its changes under a lock |
+//! | `store`, `layout`, `change` | the store as it is read, and its changes under a lock |
 //! | `key`, `ring` | a key that signs, and what signing asks |
 //!
 //! Failure: what is wrong with one key or domain is a `StoreError` that names the path and the
@@ -25,6 +25,7 @@ mod error;
 pub mod event;
 mod file;
 mod key;
+mod layout;
 pub mod lifecycle;
 pub mod mend;
 pub mod order;
