@@ -31,6 +31,7 @@ impl Store {
         pem: &str,
         now: u64,
     ) -> Result<Selector, StoreError> {
+        self.refuse_read_only(domain)?;
         let dir = self.dir(domain);
         let is_new = file::make_private_dir(&dir)?;
         let added = self.locked(domain, now, |state| {
@@ -125,6 +126,10 @@ impl Store {
         self
     }
 
+    fn refuse_read_only(&self, domain: &DomainName) -> Result<(), StoreError> {
+        if self.is_read_only() { Err(StoreError::ReadOnly(self.dir(domain))) } else { Ok(()) }
+    }
+
     fn change(
         &self,
         domain: &DomainName,
@@ -196,12 +201,13 @@ impl Store {
         now: u64,
         work: impl FnOnce(&DomainState) -> Result<T, StoreError>,
     ) -> Result<(T, Vec<Event>), StoreError> {
+        self.refuse_read_only(domain)?;
         self.state(domain)?;
         let dir = self.dir(domain);
-        let lock = file::open_private_dir(&dir)?;
+        let lock = self.guard().open_dir(&dir)?;
         file::lock(&lock, &dir)?;
         let state = self.read_state(domain)?;
-        let read = |name: &str| file::read_private(&dir.join(name), PEM_BYTES_MAX).ok();
+        let read = |name: &str| self.guard().read(&dir.join(name), PEM_BYTES_MAX).ok();
         let mended = mend(&dir, &state, &file::names(&dir)?, read, now);
         steps::run(&mended.steps, self.steps_max)?;
         Ok((work(&mended.state)?, mended.events))

@@ -34,6 +34,19 @@ pub enum StoreError {
         /// The mode that it should have.
         wanted: u32,
     },
+    /// It belongs to somebody else, who can change it.
+    #[error(
+        "{}: belongs to user {owner}, who can change it; run: chown {wanted} {}",
+        path.display(), shell_word(path)
+    )]
+    Owner {
+        /// The file or directory.
+        path: PathBuf,
+        /// Whom it belongs to.
+        owner: u32,
+        /// Whom it should belong to.
+        wanted: u32,
+    },
     /// Keys are not followed out of the store.
     #[error(
         "{}: is a symbolic link, and keys are not followed out of the store; run: \
@@ -80,8 +93,26 @@ pub enum StoreError {
     #[error("{}: missing, though state.toml names it; restore it from a backup", .0.display())]
     NoKey(PathBuf),
     /// A key that the state file does not name.
-    #[error("{}: not named in state.toml, so it is not used; move it away", .0.display())]
+    #[error(
+        "{}: not named in state.toml, so it is not used; move it away, or have mailseal keys \
+         import take it",
+        .0.display()
+    )]
     Unlisted(PathBuf),
+    /// A key that the state file does not name yet.
+    #[error(
+        "{}: being made, or mailseal was interrupted while it made it; the next change of the \
+         domain's keys goes on from there",
+        .0.display()
+    )]
+    Unfinished(PathBuf),
+    /// The store cannot be changed.
+    #[error(
+        "{}: these are systemd's credentials, which cannot be changed; run this where the \
+         directory is that LoadCredential= names, and restart the service",
+        .0.display()
+    )]
+    ReadOnly(PathBuf),
     /// A private key that cannot be used.
     #[error("{}: is no usable private key: {reason}", path.display())]
     Key {
@@ -128,6 +159,7 @@ impl StoreError {
                 | Self::Exists(_)
                 | Self::NoDomain { .. }
                 | Self::NoSelectorLeft(_)
+                | Self::ReadOnly(_)
         )
     }
 
@@ -138,12 +170,26 @@ impl StoreError {
     }
 }
 
-/// Whom a path belongs to, where that is why it cannot be used.
+/// What helps, where the system's reason does not say it.
 fn remedy(path: &Path, error: &io::Error) -> String {
-    use std::os::unix::fs::MetadataExt as _;
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return String::new();
+    use io::ErrorKind::{
+        FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match error.kind() {
+        PermissionDenied => owner_remedy(path),
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            "; make room on its file system and repeat; the keys are as they were".to_owned()
+        }
+        ReadOnlyFilesystem => {
+            "; where mailseal serve is not to change keys, set rotation.primary to false".to_owned()
+        }
+        _ => String::new(),
     }
+}
+
+/// Whom a path belongs to, where that is why it cannot be used.
+fn owner_remedy(path: &Path) -> String {
+    use std::os::unix::fs::MetadataExt as _;
     let user = nix::unistd::Uid::effective();
     let owner = std::fs::symlink_metadata(path).map(|metadata| metadata.uid());
     let belongs =

@@ -1,6 +1,6 @@
 //! Reading files that nobody else may touch, and making directories for them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
@@ -12,42 +12,78 @@ use nix::unistd::Uid;
 
 use super::error::StoreError;
 
-/// Nobody but the owner.
-const OTHERS: u32 = 0o077;
-
-/// Opens a directory that nobody but its owner may enter.
-pub(super) fn open_private_dir(path: &Path) -> Result<File, StoreError> {
-    let dir = open_no_follow(path, OFlag::O_DIRECTORY)?;
-    check_mode(&dir, path, OTHERS, 0o700)?;
-    Ok(dir)
+/// Who may own the files of a store, and what others may do with them.
+#[derive(Clone, Copy)]
+pub(super) struct Guard<'a> {
+    /// The store's directory.
+    pub(super) root: &'a Path,
+    /// Whether systemd has put the files there.
+    pub(super) is_credentials: bool,
 }
 
-/// Opens a directory that only its owner and group may change.
-pub(super) fn open_store(path: &Path) -> Result<File, StoreError> {
-    let dir = File::open(path).map_err(StoreError::io("read", path))?;
-    let metadata = dir.metadata().map_err(StoreError::io("read", path))?;
-    if !metadata.is_dir() {
-        return Err(StoreError::Kind { path: path.to_owned(), wanted: "directory" });
+impl Guard<'_> {
+    /// Opens a directory that nobody but its owner may enter.
+    pub(super) fn open_dir(self, path: &Path) -> Result<File, StoreError> {
+        let dir = open_no_follow(path, OFlag::O_DIRECTORY)?;
+        let wanted = if self.is_credentials { 0o500 } else { 0o700 };
+        self.check(&dir, path, wanted)?;
+        Ok(dir)
     }
-    check_mode(&dir, path, 0o002, 0o755)?;
-    Ok(dir)
-}
 
-/// The text of a file that nobody but its owner may read, of at most `max` octets.
-pub(super) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> {
-    // Without NONBLOCK, opening a FIFO would wait for a writer.
-    let file = open_no_follow(path, OFlag::O_NONBLOCK)?;
-    let metadata = file.metadata().map_err(StoreError::io("read", path))?;
-    if !metadata.is_file() {
-        return Err(StoreError::Kind { path: path.to_owned(), wanted: "regular file" });
+    /// Opens the store's directory, which only its owner and group may change.
+    pub(super) fn open_store(self) -> Result<File, StoreError> {
+        let path = self.root;
+        let dir = File::open(path).map_err(StoreError::io("read", path))?;
+        let metadata = dir.metadata().map_err(StoreError::io("read", path))?;
+        if !metadata.is_dir() {
+            return Err(StoreError::Kind { path: path.to_owned(), wanted: "directory" });
+        }
+        self.check_owner(&metadata, path)?;
+        check_mode(&metadata, path, 0o002, 0o755)?;
+        Ok(dir)
     }
-    check_mode(&file, path, OTHERS, 0o600)?;
-    let mut text = String::new();
-    file.take(max + 1).read_to_string(&mut text).map_err(StoreError::io("read", path))?;
-    if text.len() as u64 > max {
-        return Err(StoreError::TooLarge { path: path.to_owned(), max });
+
+    /// The text of a file that nobody but its owner may read, of at most `max` octets.
+    pub(super) fn read(self, path: &Path, max: u64) -> Result<String, StoreError> {
+        // Without NONBLOCK, opening a FIFO would wait for a writer.
+        let file = open_no_follow(path, OFlag::O_NONBLOCK)?;
+        let metadata = file.metadata().map_err(StoreError::io("read", path))?;
+        if !metadata.is_file() {
+            return Err(StoreError::Kind { path: path.to_owned(), wanted: "regular file" });
+        }
+        let wanted = if self.is_credentials { 0o400 } else { 0o600 };
+        self.check(&file, path, wanted)?;
+        let mut text = String::new();
+        file.take(max + 1).read_to_string(&mut text).map_err(StoreError::io("read", path))?;
+        if text.len() as u64 > max {
+            return Err(StoreError::TooLarge { path: path.to_owned(), max });
+        }
+        Ok(text)
     }
-    Ok(text)
+
+    fn check(self, file: &File, path: &Path, wanted: u32) -> Result<(), StoreError> {
+        let metadata = file.metadata().map_err(StoreError::io("read", path))?;
+        self.check_owner(&metadata, path)?;
+        // systemd lets our user in by an access control list, which shows as the group's bits; the
+        // group itself is root's.
+        let is_list = self.is_credentials && metadata.gid() == 0;
+        check_mode(&metadata, path, if is_list { 0o007 } else { 0o077 }, wanted)
+    }
+
+    /// Whoever owns a file can change it: that is root, us, or for root the owner of the store.
+    fn check_owner(self, metadata: &Metadata, path: &Path) -> Result<(), StoreError> {
+        let (owner, us) = (metadata.uid(), Uid::effective());
+        let is_ours = owner == 0 || owner == us.as_raw();
+        let owns_store = || fs::metadata(self.root).is_ok_and(|root| root.uid() == owner);
+        if is_ours || us.is_root() && owns_store() {
+            return Ok(());
+        }
+        let wanted = match fs::metadata(self.root) {
+            Ok(root) if us.is_root() => root.uid(),
+            _ => us.as_raw(),
+        };
+        Err(StoreError::Owner { path: path.to_owned(), owner, wanted })
+    }
 }
 
 fn open_no_follow(path: &Path, flags: OFlag) -> Result<File, StoreError> {
@@ -65,8 +101,12 @@ fn open_no_follow(path: &Path, flags: OFlag) -> Result<File, StoreError> {
     })
 }
 
-fn check_mode(file: &File, path: &Path, forbidden: u32, wanted: u32) -> Result<(), StoreError> {
-    let metadata = file.metadata().map_err(StoreError::io("read", path))?;
+fn check_mode(
+    metadata: &Metadata,
+    path: &Path,
+    forbidden: u32,
+    wanted: u32,
+) -> Result<(), StoreError> {
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & forbidden == 0 {
         return Ok(());

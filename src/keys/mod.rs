@@ -12,8 +12,8 @@
 //! | `advice`, `event` | what comes next and what happened, in sentences: pure |
 //! | `plan`, `mend` | a change as a list of file steps, and what an interrupted one left: pure |
 //! | `steps`, `file` | the loop that takes the steps, and files that nobody else may touch |
-//! | `store`, `change` | the store as it is read, and its changes under a lock |
 //! | `key`, `ring`, `live` | a key that signs, what signing asks, and a running daemon's ring |
+//! | `store`, `layout`, `change` | the store as it is read, and its changes under a lock |
 //!
 //! Failure: what is wrong with one key or domain is a `StoreError` that names the path and the
 //! remedy, and leaves the others alone. Private keys are never printed, logged or passed on.
@@ -25,6 +25,7 @@ mod error;
 pub mod event;
 mod file;
 mod key;
+mod layout;
 pub mod lifecycle;
 mod live;
 pub mod mend;

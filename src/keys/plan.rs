@@ -78,7 +78,7 @@ pub fn change(
 }
 
 /// The steps that put a state file in place of the one before.
-pub(super) fn write_state(dir: &Path, state: &DomainState) -> [Step; 3] {
+pub fn write_state(dir: &Path, state: &DomainState) -> [Step; 3] {
     let (written, path) = (dir.join(format!("{UNFINISHED}{STATE}")), dir.join(STATE));
     [
         Step::Write(written.clone(), state.to_text()),

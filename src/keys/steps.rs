@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::file;
+use super::plan::UNFINISHED;
 
 /// One step.
 #[derive(Clone, Eq, PartialEq)]
@@ -84,12 +85,19 @@ fn write(path: &Path, text: &str) -> Result<(), StoreError> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    let written = write().map_err(StoreError::io("written", path));
+    let written = write().map_err(StoreError::io("written", &finished(path)));
     let written = written.and_then(|()| file::give_to_owner_of_parent(path));
     if written.is_err() {
         let _ = fs::remove_file(path);
     }
     written
+}
+
+/// The name that an unfinished file is to have, which is the one that people know.
+fn finished(path: &Path) -> PathBuf {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let stem = name.and_then(|name| name.strip_prefix(UNFINISHED));
+    stem.map_or_else(|| path.to_owned(), |stem| path.with_file_name(stem))
 }
 
 /// Overwrites a file where it lies. File systems that write copies, and disks that move blocks, may

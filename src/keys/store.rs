@@ -9,9 +9,10 @@ use std::path::PathBuf;
 
 use super::domain::{DomainName, Selector};
 use super::error::StoreError;
-use super::file;
+use super::file::Guard;
 use super::key::Key;
-use super::plan::{self, STATE, UNFINISHED};
+use super::layout::Layout;
+use super::plan::{STATE, UNFINISHED};
 use super::state::{DomainState, KeyEntry, KeyState};
 
 /// A PEM of RSA-4096 has 3,272 octets.
@@ -28,45 +29,43 @@ pub struct Stamp([Option<(u64, i64, i64)>; 2]);
 /// A key store; nothing is kept in memory.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: PathBuf,
+    layout: Layout,
     pub(super) steps_max: Option<usize>,
 }
 
 impl Store {
-    /// The store in that directory.
+    /// The store in that directory, or in the credentials that a unit of systemd has of it.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), steps_max: None }
+        Self { layout: Layout::of(root.into()), steps_max: None }
     }
 
-    /// The domains with a directory in the store, sorted, and what is wrong with the rest.
+    /// Whether it cannot be changed, as systemd's credentials cannot.
+    pub fn is_read_only(&self) -> bool {
+        self.layout.is_read_only()
+    }
+
+    /// The domains in the store, sorted, and what is wrong with the rest.
     pub fn domains(&self) -> Result<(Vec<DomainName>, Vec<StoreError>), StoreError> {
-        if let Err(error) = fs::metadata(&self.root)
+        let root = &self.layout.root;
+        if !self.is_read_only()
+            && let Err(error) = fs::metadata(root)
             && error.kind() == io::ErrorKind::NotFound
         {
-            return Err(StoreError::NoStore(self.root.clone()));
+            return Err(StoreError::NoStore(root.clone()));
         }
-        file::open_store(&self.root)?;
-        let (mut domains, mut problems) = (Vec::new(), Vec::new());
-        let unreadable = || StoreError::io("read", &self.root);
-        for entry in fs::read_dir(&self.root).map_err(unreadable())? {
-            match domain_of(&entry.map_err(unreadable())?) {
-                Ok(domain) => domains.extend(domain),
-                Err(problem) => problems.push(problem),
-            }
+        if !self.is_read_only() {
+            self.guard().open_store()?;
         }
-        domains.sort();
-        Ok((domains, problems))
+        self.layout.domains()
     }
 
     /// What the domain's state file says.
     pub fn state(&self, domain: &DomainName) -> Result<DomainState, StoreError> {
         let dir = self.dir(domain);
-        if let Err(error) = fs::symlink_metadata(&dir)
-            && error.kind() == io::ErrorKind::NotFound
-        {
+        if !self.layout.has(domain)? {
             return Err(StoreError::NoDomain { path: dir, domain: domain.to_string() });
         }
-        file::open_private_dir(&dir)?;
+        self.guard().open_dir(&dir)?;
         self.read_state(domain)
     }
 
@@ -85,12 +84,12 @@ impl Store {
 
     /// Where the private key lies.
     pub fn pem_path(&self, domain: &DomainName, selector: &Selector) -> PathBuf {
-        plan::pem_path(&self.dir(domain), selector)
+        self.layout.path(domain, &format!("{selector}.pem"))
     }
 
     pub(super) fn key(&self, domain: &DomainName, entry: KeyEntry) -> Result<Key, StoreError> {
         let path = self.pem_path(domain, &entry.selector);
-        let pem = file::read_private(&path, PEM_BYTES_MAX).map_err(|error| match error {
+        let pem = self.guard().read(&path, PEM_BYTES_MAX).map_err(|error| match error {
             StoreError::Io { error, path, .. } if error.kind() == io::ErrorKind::NotFound => {
                 StoreError::NoKey(path)
             }
@@ -100,14 +99,14 @@ impl Store {
     }
 
     pub(super) fn read_state(&self, domain: &DomainName) -> Result<DomainState, StoreError> {
-        let path = self.state_path(domain);
-        match file::read_private(&path, STATE_BYTES_MAX) {
+        let path = self.layout.path(domain, STATE);
+        match self.guard().read(&path, STATE_BYTES_MAX) {
             Ok(text) => {
                 DomainState::parse(&text).map_err(|reason| StoreError::State { path, reason })
             }
             Err(StoreError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
                 // The first key of a domain comes before its state file; its other name shows that.
-                let names = file::names(&self.dir(domain))?;
+                let names = self.layout.names(domain)?;
                 let is_unfinished = |stem| names.contains(&format!("{UNFINISHED}{stem}.pem"));
                 if pem_stems(&names).all(is_unfinished) {
                     return Ok(DomainState::default());
@@ -124,53 +123,31 @@ impl Store {
         domain: &DomainName,
         state: &DomainState,
     ) -> Result<Vec<StoreError>, StoreError> {
-        let found = file::names(&self.dir(domain))?;
+        let found = self.layout.names(domain)?;
         let is_unlisted =
             |name: &&str| !state.keys.iter().any(|key| key.selector.as_str() == *name);
-        let mut names: Vec<String> =
-            pem_stems(&found).filter(is_unlisted).map(str::to_owned).collect();
-        names.sort();
-        let path = |name: String| self.dir(domain).join(format!("{name}.pem"));
-        Ok(names.into_iter().map(path).map(StoreError::Unlisted).collect())
+        let problem = |stem: &str| {
+            let path = self.layout.path(domain, &format!("{stem}.pem"));
+            let unfinished = found.contains(&format!("{UNFINISHED}{stem}.pem"));
+            if unfinished { StoreError::Unfinished(path) } else { StoreError::Unlisted(path) }
+        };
+        Ok(pem_stems(&found).filter(is_unlisted).map(problem).collect())
     }
 
     /// What tells this state of a domain's keys from another.
     pub fn stamp(&self, domain: &DomainName) -> Stamp {
-        Stamp([self.dir(domain), self.state_path(domain)].map(|path| {
+        Stamp([self.dir(domain), self.layout.path(domain, STATE)].map(|path| {
             let metadata = fs::symlink_metadata(path).ok()?;
             Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
         }))
     }
 
     pub(super) fn dir(&self, domain: &DomainName) -> PathBuf {
-        self.root.join(domain.as_str())
+        self.layout.dir(domain)
     }
 
-    fn state_path(&self, domain: &DomainName) -> PathBuf {
-        self.dir(domain).join(STATE)
-    }
-}
-
-/// The domain of an entry of the store; none for files such as a README and for dot-files.
-fn domain_of(entry: &fs::DirEntry) -> Result<Option<DomainName>, StoreError> {
-    let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-    let kind = entry.file_type().map_err(StoreError::io("read", &path))?;
-    if name.starts_with('.') || kind.is_file() {
-        return Ok(None);
-    }
-    if kind.is_symlink() {
-        return Err(StoreError::Symlink(path));
-    }
-    match DomainName::parse(&name) {
-        Ok(domain) if domain.as_str() == name => Ok(Some(domain)),
-        Ok(domain) => {
-            let reason = format!("is not looked at under that name; rename it to {domain}");
-            Err(StoreError::Directory { path, reason })
-        }
-        Err(error) => Err(StoreError::Directory {
-            path: path.with_file_name("..."),
-            reason: format!("is not a domain's directory: {error}"),
-        }),
+    pub(super) fn guard(&self) -> Guard<'_> {
+        Guard { root: &self.layout.root, is_credentials: self.is_read_only() }
     }
 }
 

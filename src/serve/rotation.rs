@@ -64,10 +64,11 @@ pub(super) async fn run(runtime: Arc<ArcSwap<Runtime>>, is_reading: bool) {
 }
 
 fn rotation(runtime: &Runtime, is_reading: bool) -> Rotation {
+    let store = Store::new(&runtime.config.sign.keys);
     let mut policy = runtime.config.rotation.clone();
-    policy.primary &= !is_reading;
+    policy.primary &= !is_reading && !store.is_read_only();
     Rotation {
-        store: Store::new(&runtime.config.sign.keys),
+        store,
         policy,
         authority: Authority::new(runtime.resolver.clone()),
         via_resolver: false,
