@@ -2,7 +2,7 @@
 
 mod check;
 mod config;
-mod dns;
+pub(crate) mod dns;
 mod keys;
 pub(crate) mod print;
 mod rules;
@@ -46,7 +46,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Serve(args) => block_on(runtime::Builder::new_multi_thread(), serve::run(args)),
         Command::Check(args) => block_on(runtime::Builder::new_current_thread(), check::run(args)),
         Command::Keys(command) => keys::run(&command),
-        Command::Dns(command) => dns::run(&command),
+        Command::Dns(command) => {
+            block_on(runtime::Builder::new_current_thread(), dns::run(command))
+        }
         Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
     }

@@ -43,6 +43,8 @@ pub struct Config {
     pub dns: Dns,
     /// `[sign]`
     pub sign: Sign,
+    /// `[publish]`
+    pub publish: Publish,
     /// `[verify]`
     pub verify: Verify,
     /// `[arc]`
@@ -175,6 +177,25 @@ pub enum SignLocal {
     Domains,
     /// None.
     Off,
+}
+
+/// `[publish]`: the DNS records of our domains.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Publish {
+    /// The primary that takes updates.
+    pub server: Option<SocketAddr>,
+    /// The file of the key that signs them.
+    pub key_file: Option<PathBuf>,
+    /// The time to live of published records.
+    pub ttl_secs: u32,
+    /// Whether key records say `t=s`.
+    pub dkim_strict: bool,
+    /// The DMARC record of each domain.
+    pub dmarc: Option<String>,
+    /// The SPF record of each domain.
+    pub spf: Option<String>,
+    /// The TLS reporting record of each domain.
+    pub tls_rpt: Option<String>,
 }
 
 /// `[verify]`: SPF, DKIM, DMARC.

@@ -34,7 +34,7 @@ pub(super) fn open_store(path: &Path) -> Result<File, StoreError> {
 }
 
 /// The text of a file that nobody but its owner may read, of at most `max` octets.
-pub(super) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> {
+pub(crate) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> {
     // Without NONBLOCK, opening a FIFO would wait for a writer.
     let file = open_no_follow(path, OFlag::O_NONBLOCK)?;
     let metadata = file.metadata().map_err(StoreError::io("read", path))?;

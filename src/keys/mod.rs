@@ -18,6 +18,7 @@ mod store;
 
 pub use domain::{DomainName, Selector};
 pub use error::StoreError;
+pub(crate) use file::read_private;
 pub use key::Key;
 pub use ring::KeyRing;
 pub use store::Store;
