@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cmd::dns::args::Dns;
+
 /// One milter for Postfix and Sendmail: DKIM signing with rotating keys, SPF, DKIM and DMARC
 /// verification, rules and `ClamAV`.
 #[derive(Debug, Parser)]
@@ -25,7 +27,7 @@ pub(crate) enum Command {
     /// Make and activate the keys that sign
     #[command(subcommand)]
     Keys(Keys),
-    /// Print the DNS records of a domain
+    /// Print, publish, verify and lint the DNS records of a domain
     #[command(subcommand)]
     Dns(Dns),
     /// Test the rules
@@ -244,17 +246,6 @@ pub(crate) struct Activate {
     pub(crate) via_resolver: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArg,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Dns {
-    /// Print the records to publish, as lines of a zone file
-    Records {
-        /// The domain
-        domain: String,
-        #[command(flatten)]
-        config: ConfigArg,
-    },
 }
 
 #[derive(Debug, Subcommand)]

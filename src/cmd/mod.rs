@@ -2,7 +2,7 @@
 
 mod check;
 mod config;
-mod dns;
+pub(crate) mod dns;
 mod keys;
 pub(crate) mod print;
 mod rules;
@@ -48,7 +48,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Keys(command) => {
             block_on(runtime::Builder::new_current_thread(), async { keys::run(&command).await })
         }
-        Command::Dns(command) => dns::run(&command),
+        Command::Dns(command) => {
+            block_on(runtime::Builder::new_current_thread(), dns::run(command))
+        }
         Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
     }

@@ -49,6 +49,8 @@ pub struct Config {
     pub rotation: Rotation,
     /// `[watch]`
     pub watch: Watch,
+    /// `[publish]`
+    pub publish: Publish,
     /// `[verify]`
     pub verify: Verify,
     /// `[arc]`
@@ -201,6 +203,25 @@ pub enum LostRecord {
     Warn,
     /// It does not sign until the record is back.
     Stop,
+}
+
+/// `[publish]`: the DNS records of our domains.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Publish {
+    /// The primary that takes updates.
+    pub server: Option<SocketAddr>,
+    /// The file of the key that signs them.
+    pub key_file: Option<PathBuf>,
+    /// The time to live of published records.
+    pub ttl_secs: u32,
+    /// Whether key records say `t=s`.
+    pub dkim_strict: bool,
+    /// The DMARC record of each domain.
+    pub dmarc: Option<String>,
+    /// The SPF record of each domain.
+    pub spf: Option<String>,
+    /// The TLS reporting record of each domain.
+    pub tls_rpt: Option<String>,
 }
 
 /// `[verify]`: SPF, DKIM, DMARC.

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::endpoint::Endpoint;
 use super::error::{Complaint, quoted};
+use crate::dns::{Kind, policy};
 use crate::message::domain::{NAME_OCTETS_MAX, normalize};
 
 /// The port of DNS (RFC 1035 §4.2).
@@ -110,6 +111,11 @@ pub(super) fn line(text: &str) -> Result<String, Complaint> {
         }
         _ => Ok(text.to_owned()),
     }
+}
+
+/// A record to publish, which the parsers that judge mail read to its end.
+pub(super) fn record(kind: Kind, text: &str) -> Result<String, Complaint> {
+    policy::check(kind, text).map(|()| text.to_owned()).map_err(Complaint::new)
 }
 
 /// A directory.

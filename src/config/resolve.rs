@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::dns::Kind;
+
 use super::error::{Complaint, quoted};
 use super::fields;
 use super::nearest::nearest;
@@ -15,8 +17,8 @@ use super::section::{Gathered, Section, home_of, shown_text};
 use super::value::{Value, flag, integer, list, mode, one_of, some, text, word};
 use super::words;
 use super::{
-    Arc, Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Rotation, Rules, Sign,
-    Telemetry, Verify, Watch,
+    Arc, Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Publish, Rotation, Rules,
+    Sign, Telemetry, Verify, Watch,
 };
 
 /// Resolves the root table of a file; relative directories are joined to `base`.
@@ -31,6 +33,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         sign: sign(open("sign", root, out), base),
         rotation: rotation(open("rotation", root, out)),
         watch: watch(open("watch", root, out)),
+        publish: publish(root, base, out),
         verify: verify(open("verify", root, out)),
         arc: arc(root, out),
         policy: policy(root, out),
@@ -137,6 +140,30 @@ fn with_from(names: Vec<String>) -> Vec<String> {
         }
     }
     kept
+}
+
+fn publish(root: &DeTable<'_>, base: &Path, gathered: &mut Gathered) -> Publish {
+    let mut section = open("publish", root, gathered);
+    let path = |value: &Value<'_>| text(parse::directory)(value).map(|path| base.join(path));
+    let show = |path: &PathBuf, _: &DeValue<'_>| shown_text(&path.to_string_lossy());
+    let publish = Publish {
+        server: section.optional("server", text(parse::resolver)),
+        key_file: section.optional_shown("key_file", path, show),
+        ttl_secs: section.take("ttl_secs", integer(60..=86_400)) as u32,
+        dkim_strict: section.take("dkim_strict", flag),
+        dmarc: section.optional("dmarc", text(|text| parse::record(Kind::Dmarc, text))),
+        spf: section.optional("spf", text(|text| parse::record(Kind::Spf, text))),
+        tls_rpt: section.optional("tls_rpt", text(|text| parse::record(Kind::TlsRpt, text))),
+    };
+    let table = table_of(root, "publish");
+    if let Some(value) = table.and_then(|table| table.get("server"))
+        && table.is_none_or(|table| table.get("key_file").is_none())
+    {
+        let complaint = Complaint::new("publish.server: there is no publish.key_file");
+        let hint = "tsig-keygen makes one, and the name server must know it";
+        gathered.fault(value.span().start, complaint.hint(hint));
+    }
+    publish
 }
 
 fn verify(mut section: Section<'_, '_>) -> Verify {

@@ -88,8 +88,18 @@ impl<'a, 'g> Section<'a, 'g> {
         key: &str,
         read: impl Fn(&Value<'_>) -> Read<T>,
     ) -> Option<T> {
+        self.optional_shown(key, read, |_, value| shown(value))
+    }
+
+    /// Like `optional`; `show` says what `config show` prints.
+    pub(super) fn optional_shown<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&Value<'_>) -> Read<T>,
+        show: impl Fn(&T, &DeValue<'_>) -> String,
+    ) -> Option<T> {
         let (value, typed) = self.written(key, &read)?;
-        self.gathered.show(key, &shown(value.get_ref()));
+        self.gathered.show(key, &show(&typed, value.get_ref()));
         Some(typed)
     }
 

@@ -14,7 +14,7 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-pub(super) fn decode(value: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode(value: &[u8]) -> Option<Vec<u8>> {
     ENGINE.decode(without_white_space(value)).ok()
 }
 

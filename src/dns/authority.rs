@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hickory_proto::op::{Message, ResponseCode};
@@ -148,6 +149,11 @@ impl Authority {
         Ok(leads)
     }
 
+    /// How long one server may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.resolver.timeout()
+    }
+
     fn manner(&self, is_recursive: bool) -> Manner {
         Manner { is_recursive, timeout: self.resolver.timeout() }
     }
@@ -191,8 +197,8 @@ impl Observation {
 impl From<Silence> for Answer {
     fn from(silence: Silence) -> Self {
         match silence {
-            Silence::Cause(cause) => Self::Silent(cause),
             Silence::Truncated(cause) => Self::Truncated(cause),
+            silence => Self::Silent(silence.cause()),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::observation::{Answer, Observation, Shown, Txt};
+use super::wanted::Kind;
 use crate::auth::{dmarc, spf};
 use crate::dkim::record::{KeyRecord, PublicKey};
 use crate::dkim::tags::TagList;
@@ -36,7 +37,7 @@ pub enum Content {
     Dmarc(Option<String>),
     /// One SPF record, with these terms where they are known.
     Spf(Option<String>),
-    /// One record that begins with the first word of this text (`v=TLSRPTv1;`), and says the same.
+    /// One record of the version with which this text begins (`v=TLSRPTv1`), and with its tags.
     Text(String),
 }
 
@@ -187,22 +188,21 @@ impl Expected {
 
     /// The records that are meant to be of the kind: others may share an SPF record's name.
     fn candidates<'a>(&self, records: &'a [Txt]) -> Vec<&'a Txt> {
-        let starts = |record: &&Txt, prefix: &str| {
+        let is_meant = |record: &&Txt| {
             let text = record.text();
-            let text = text.strip_prefix(b"\"").unwrap_or(&text);
-            text.get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-        };
-        let records = records.iter();
-        match &self.content {
-            Content::Key(_) | Content::Nothing => records.collect(),
-            Content::Dmarc(_) => records.filter(|record| starts(record, "v=DMARC1")).collect(),
-            Content::Spf(_) => records.filter(|record| starts(record, "v=spf1")).collect(),
-            Content::Text(text) => {
-                let first = text.split([';', ' ']).next().unwrap_or_default();
-                records.filter(|record| starts(record, first)).collect()
+            match &self.content {
+                // Whatever else stands there, verifiers read it as a key.
+                Content::Key(_) => true,
+                Content::Nothing => Kind::Key.is_meant(&text),
+                Content::Dmarc(_) => Kind::Dmarc.is_meant(&text),
+                Content::Spf(_) => Kind::Spf.is_meant(&text),
+                Content::Text(expected) => {
+                    let version = expected.split(';').next().unwrap_or_default();
+                    text.trim_ascii_start().starts_with(version.trim().as_bytes())
+                }
             }
-        }
+        };
+        records.iter().filter(is_meant).collect()
     }
 
     fn fault(&self, shown: &Shown, kind: FaultKind) -> Fault {

@@ -22,8 +22,20 @@ use super::servers::{cause, response_code};
 pub(super) enum Silence {
     /// It said nothing, or nothing that could be used.
     Cause(String),
+    /// It said so.
+    Code(ResponseCode),
     /// It said over UDP that the answer is too long, and TCP failed.
     Truncated(String),
+}
+
+impl Silence {
+    /// In plain ASCII of ours.
+    pub(super) fn cause(self) -> String {
+        match self {
+            Self::Cause(cause) | Self::Truncated(cause) => cause,
+            Self::Code(code) => response_code(code),
+        }
+    }
 }
 
 /// How a server is asked.
@@ -56,7 +68,7 @@ pub(super) async fn ask(
     }
     match message.metadata.response_code {
         ResponseCode::NoError | ResponseCode::NXDomain => Ok(message),
-        code => Err(Silence::Cause(response_code(code))),
+        code => Err(Silence::Code(code)),
     }
 }
 

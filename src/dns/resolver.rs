@@ -154,6 +154,17 @@ impl Dns {
         .await
     }
 
+    /// Whether the name has a record of the type with this number.
+    pub async fn has_type(&self, name: &str, number: u16) -> Result<bool, LookupError> {
+        let record_type = RecordType::from(number);
+        let wanted = |data: &RData| (data.record_type() == record_type).then_some(());
+        match self.records(name::parse(name), record_type, wanted).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_void() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The name's own name servers: none for what an alias leads to.
     pub(super) async fn ns(&self, name: &Name) -> Result<Vec<Name>, LookupError> {
         let records = self.answers(name, RecordType::NS).await?;

@@ -86,6 +86,11 @@ impl Guard<'_> {
     }
 }
 
+/// The text of a file elsewhere that nobody but its owner may read.
+pub(crate) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> {
+    Guard { root: parent(path), is_credentials: false }.read(path, max)
+}
+
 fn open_no_follow(path: &Path, flags: OFlag) -> Result<File, StoreError> {
     let flags = flags | OFlag::O_NOFOLLOW;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);

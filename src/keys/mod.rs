@@ -43,6 +43,7 @@ mod store;
 pub use domain::{DomainName, Selector};
 pub use error::StoreError;
 pub use event::Event;
+pub(crate) use file::read_private;
 pub use key::Key;
 pub use live::{LiveRing, Refreshed};
 pub use order::Order;

@@ -1,0 +1,407 @@
+//! Publishes records by dynamic update (RFC 2136), signed (TSIG, RFC 8945).
+//!
+//! One update a zone, with the record set of each name as it was seen for its prerequisite (RFC 2136
+//! §2.4): where another publisher was quicker, nothing is changed, and the set is read again. Of a
+//! name's TXT records only those of the kind in question are replaced.
+//!
+//! Failure: an [`UpdateError`] names the server and the remedy; the zone is as it was, or has all of
+//! the zone's changes. What was published before it is seen again is no error: a repeat changes
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::TXT;
+use hickory_proto::rr::rdata::tsig::TsigError;
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigner};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::authority::Authority;
+use super::exchange::{self, Manner, Silence};
+use super::name;
+use super::observation::Answer;
+use super::records::strings;
+use super::servers::response_code;
+use super::tsig_key::TsigKey;
+use super::wanted::Wanted;
+
+/// More aliases of a name are not followed.
+const ALIASES_MAX: usize = 8;
+/// How often an update that another one forestalled is tried.
+const ATTEMPTS: usize = 4;
+
+/// The way to publish; cheap to clone.
+#[derive(Clone)]
+pub struct Publisher {
+    server: SocketAddr,
+    signer: TSigner,
+    ttl_secs: u32,
+    authority: Authority,
+}
+
+/// What became of a name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Published {
+    /// The name that was asked for, without its final dot.
+    pub name: String,
+    /// Where its records are, behind aliases.
+    pub owner: String,
+    /// What was done.
+    pub action: Action,
+}
+
+/// What was done to a name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// It was as it should be.
+    Unchanged,
+    /// A record was added.
+    Added,
+    /// A record took the place of others.
+    Replaced,
+    /// The records were removed.
+    Removed,
+}
+
+/// Why nothing was published.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum UpdateError {
+    /// It does not answer.
+    #[error("name server {server}: {cause}; is it the primary, and is its port open?")]
+    Unreachable {
+        /// The server.
+        server: SocketAddr,
+        /// What happened.
+        cause: String,
+    },
+    /// The zone is another's.
+    #[error("name server {server}: it has no zone with {name}; set publish.server to its primary")]
+    NotAuthoritative {
+        /// The server.
+        server: SocketAddr,
+        /// The name.
+        name: String,
+    },
+    /// It says no.
+    #[error(
+        "name server {server}: {code} to the update of {zone}; allow the key to change TXT there"
+    )]
+    Refused {
+        /// The server.
+        server: SocketAddr,
+        /// The zone.
+        zone: String,
+        /// Its response code.
+        code: String,
+    },
+    /// It does not take the signature.
+    #[error("name server {server}: {reason}")]
+    Key {
+        /// The server.
+        server: SocketAddr,
+        /// Why, and the remedy.
+        reason: &'static str,
+    },
+    /// The answer is not signed by the key.
+    #[error("name server {0}: its answer is not signed by the key, so that it may be anybody's")]
+    Unsigned(SocketAddr),
+    /// Another publisher was quicker each time.
+    #[error("name server {0}: the records changed while they were updated; try again")]
+    Clash(SocketAddr),
+    /// A name that cannot be.
+    #[error("{0}: no such name can be published")]
+    Name(String),
+    /// The message cannot be made.
+    #[error("the update cannot be written: {0}")]
+    Message(String),
+}
+
+/// One name's set of TXT records as the server has it, and as it is to be.
+struct Change {
+    wanted: Wanted,
+    owner: Name,
+    zone: Name,
+    found: Vec<Record>,
+    remove: Vec<Record>,
+    add: Option<Record>,
+}
+
+impl Publisher {
+    /// Updates go to this server, a zone's primary, signed by the key; records have this time to
+    /// live. `None` where the key cannot sign.
+    pub fn new(
+        server: SocketAddr,
+        key: &TsigKey,
+        ttl_secs: u32,
+        authority: Authority,
+    ) -> Option<Self> {
+        Some(Self { server, signer: key.signer()?, ttl_secs, authority })
+    }
+
+    /// Makes the names show what is wanted. `now` is in seconds since 1970.
+    pub async fn publish(
+        &self,
+        wanted: &[Wanted],
+        now: u64,
+        deadline: Instant,
+    ) -> Result<Vec<Published>, UpdateError> {
+        let mut published: BTreeMap<&str, Published> = BTreeMap::new();
+        for _ in 0..ATTEMPTS {
+            let mut zones: BTreeMap<Name, Vec<Change>> = BTreeMap::new();
+            for wanted in wanted {
+                let change = self.change(wanted, deadline).await?;
+                zones.entry(change.zone.clone()).or_default().push(change);
+            }
+            let mut is_clash = false;
+            for (zone, changes) in &zones {
+                if self.update(zone, changes, now, deadline).await? {
+                    keep(&mut published, wanted, changes);
+                } else {
+                    is_clash = true;
+                }
+            }
+            if !is_clash {
+                return Ok(published.into_values().collect());
+            }
+        }
+        Err(UpdateError::Clash(self.server))
+    }
+
+    async fn change(&self, wanted: &Wanted, deadline: Instant) -> Result<Change, UpdateError> {
+        let owner = self.owner(&wanted.name, deadline).await?;
+        let zone = self.zone(&owner, deadline).await?;
+        let message = self.ask(&owner, RecordType::TXT, deadline).await?;
+        let own = |record: &Record| record.name == owner && record.record_type() == RecordType::TXT;
+        let found: Vec<Record> = message.answers.into_iter().filter(own).collect();
+        // Records of one set share their time to live (RFC 2181 §5.2); strangers' stays.
+        let strangers = found.iter().find(|record| !wanted.is_ours(&octets(record)));
+        let ttl_secs = strangers.map_or(self.ttl_secs, |record| record.ttl);
+        let text = wanted.text.as_deref().map(str::as_bytes);
+        let is_right = |record: &Record| Some(&*octets(record)) == text && record.ttl == ttl_secs;
+        let ours = || found.iter().filter(|record| wanted.is_ours(&octets(record)));
+        let is_there = ours().any(is_right);
+        let remove = ours().filter(|record| !(is_there && is_right(record))).cloned().collect();
+        let add = text.filter(|_| !is_there).map(|text| {
+            let data = TXT::from_bytes(strings(text).collect());
+            Record::from_rdata(owner.clone(), ttl_secs, RData::TXT(data))
+        });
+        Ok(Change { wanted: wanted.clone(), owner, zone, found, remove, add })
+    }
+
+    /// Where the name's records are: at the end of its aliases, which the server itself knows or, of
+    /// a zone that is another's, that zone's servers.
+    async fn owner(&self, name: &str, deadline: Instant) -> Result<Name, UpdateError> {
+        let no_name = || UpdateError::Name(name.to_owned());
+        let mut owner = name::parse(name).ok_or_else(no_name)?;
+        for _ in 0..ALIASES_MAX {
+            let Some(target) = self.alias(&owner, deadline).await? else { return Ok(owner) };
+            owner = target;
+        }
+        Err(no_name())
+    }
+
+    async fn alias(&self, owner: &Name, deadline: Instant) -> Result<Option<Name>, UpdateError> {
+        let message = match self.ask(owner, RecordType::TXT, deadline).await {
+            Ok(message) => message,
+            Err(UpdateError::NotAuthoritative { server, name }) => {
+                let observation = self.authority.txt(&name, deadline).await;
+                let servers = observation.map(|observation| observation.servers);
+                let aliases =
+                    servers.into_iter().flatten().filter_map(|shown| match shown.answer {
+                        Answer::Alias(target) if shown.name == name => name::parse(&target),
+                        _ => None,
+                    });
+                let target = aliases.last();
+                return target.map(Some).ok_or(UpdateError::NotAuthoritative { server, name });
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(message.answers.iter().filter(|record| record.name == *owner).find_map(|record| {
+            match &record.data {
+                RData::CNAME(target) => Some(target.0.clone()),
+                _ => None,
+            }
+        }))
+    }
+
+    /// The zone that holds the name: its SOA comes with an answer or a denial (RFC 2308 §2).
+    async fn zone(&self, owner: &Name, deadline: Instant) -> Result<Name, UpdateError> {
+        let message = self.ask(owner, RecordType::SOA, deadline).await?;
+        let records = message.answers.iter().chain(&message.authorities);
+        let mut soa = records.filter(|record| record.record_type() == RecordType::SOA);
+        soa.next()
+            .filter(|record| record.name.zone_of(owner))
+            .map(|record| record.name.clone())
+            .ok_or_else(|| self.not_authoritative(owner))
+    }
+
+    async fn ask(
+        &self,
+        name: &Name,
+        record_type: RecordType,
+        deadline: Instant,
+    ) -> Result<Message, UpdateError> {
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let timeout = timeout.min(self.authority.timeout());
+        let manner = Manner { is_recursive: false, timeout };
+        match exchange::ask(self.server, name, record_type, manner).await {
+            Ok(message) if message.metadata.authoritative => Ok(message),
+            Ok(_) => Err(self.not_authoritative(name)),
+            Err(Silence::Code(ResponseCode::Refused)) => Err(self.not_authoritative(name)),
+            Err(silence) => Err(self.unreachable(silence.cause())),
+        }
+    }
+
+    /// Sends the changes of one zone; `false` where the records are no longer as they were seen.
+    async fn update(
+        &self,
+        zone: &Name,
+        changes: &[Change],
+        now: u64,
+        deadline: Instant,
+    ) -> Result<bool, UpdateError> {
+        if changes.iter().all(|change| change.action() == Action::Unchanged) {
+            return Ok(true);
+        }
+        let mut message = message(zone, changes).map_err(UpdateError::Message)?;
+        let written = |error: hickory_proto::ProtoError| UpdateError::Message(error.to_string());
+        let mut verifier = message.finalize(&self.signer, now).map_err(written)?;
+        let octets = message.to_vec().map_err(written)?;
+        let limit = deadline.min(Instant::now() + 2 * self.authority.timeout().max(A_SECOND));
+        let reply = match timeout_at(limit, over_tcp(self.server, &octets)).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => return Err(self.unreachable(error.kind().to_string())),
+            Err(_) => return Err(self.unreachable("no answer in time".to_owned())),
+        };
+        let refused = self.refused_key(&reply);
+        let verified = verifier.as_mut().and_then(|verifier| verifier.verify(&reply).ok());
+        let Some(answer) = verified.filter(|answer| answer.id == message.id) else {
+            return Err(refused.unwrap_or(UpdateError::Unsigned(self.server)));
+        };
+        match answer.response_code {
+            ResponseCode::NoError => Ok(true),
+            // RFC 2136 §3.2: a prerequisite does not hold.
+            ResponseCode::NXRRSet
+            | ResponseCode::YXRRSet
+            | ResponseCode::YXDomain
+            | ResponseCode::NXDomain => Ok(false),
+            code => {
+                let (server, zone) = (self.server, name::format(zone).unwrap_or_default());
+                Err(UpdateError::Refused { server, zone, code: response_code(code) })
+            }
+        }
+    }
+
+    /// What a server says of a signature that it does not take; it cannot sign that (RFC 8945 §5.2).
+    fn refused_key(&self, reply: &[u8]) -> Option<UpdateError> {
+        let message = Message::from_vec(reply).ok()?;
+        let reason = match &message.signature.as_ref()?.data.error {
+            Some(TsigError::BadKey) => "it does not know the key; its name is in publish.key_file",
+            Some(TsigError::BadSig) => "its key of that name has another secret",
+            Some(TsigError::BadTime) => "its clock and ours differ; set them right",
+            _ => return None,
+        };
+        Some(UpdateError::Key { server: self.server, reason })
+    }
+
+    fn not_authoritative(&self, name: &Name) -> UpdateError {
+        let name = name::format(name).unwrap_or_default();
+        UpdateError::NotAuthoritative { server: self.server, name }
+    }
+
+    fn unreachable(&self, cause: String) -> UpdateError {
+        UpdateError::Unreachable { server: self.server, cause }
+    }
+}
+
+/// Notes what was done. A zone that was done with before another's clash is unchanged the next time.
+fn keep<'a>(
+    published: &mut BTreeMap<&'a str, Published>,
+    wanted: &'a [Wanted],
+    changes: &[Change],
+) {
+    for change in changes {
+        let Some(wanted) = wanted.iter().find(|wanted| **wanted == change.wanted) else { continue };
+        let done = published.entry(&wanted.name).or_insert_with(|| change.published());
+        if done.action == Action::Unchanged {
+            *done = change.published();
+        }
+    }
+}
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+impl Change {
+    fn action(&self) -> Action {
+        match (&self.add, self.remove.is_empty()) {
+            (None, true) => Action::Unchanged,
+            (None, false) => Action::Removed,
+            (Some(_), true) => Action::Added,
+            (Some(_), false) => Action::Replaced,
+        }
+    }
+
+    fn published(&self) -> Published {
+        Published {
+            name: self.wanted.name.clone(),
+            owner: name::format(&self.owner).unwrap_or_default(),
+            action: self.action(),
+        }
+    }
+
+    /// The set as it was seen (RFC 2136 §2.4.2), or that there was none (§2.4.3).
+    fn prerequisites(&self) -> Vec<Record> {
+        if self.found.is_empty() {
+            return vec![of_class(Record::update0(self.owner.clone(), 0, RecordType::TXT))];
+        }
+        let without_ttl = |record: &Record| {
+            let mut record = record.clone();
+            record.ttl = 0;
+            record
+        };
+        self.found.iter().map(without_ttl).collect()
+    }
+}
+
+/// RFC 2136 §2.4.3, §2.5.4: class NONE and no time to live.
+fn of_class(mut record: Record) -> Record {
+    record.dns_class = DNSClass::NONE;
+    record.ttl = 0;
+    record
+}
+
+fn message(zone: &Name, changes: &[Change]) -> Result<Message, String> {
+    let mut id = [0; 2];
+    SystemRandom::new().fill(&mut id).map_err(|_| "no random numbers".to_owned())?;
+    let mut message = Message::new(u16::from_be_bytes(id), MessageType::Query, OpCode::Update);
+    message.add_query(Query::query(zone.clone(), RecordType::SOA));
+    for change in changes.iter().filter(|change| change.action() != Action::Unchanged) {
+        message.add_answers(change.prerequisites());
+        message.add_authorities(change.remove.iter().cloned().map(of_class));
+        message.add_authorities(change.add.clone());
+    }
+    Ok(message)
+}
+
+/// Updates go over TCP: one with a few keys is longer than UDP carries.
+async fn over_tcp(server: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(message.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    stream.write_all(&[&length.to_be_bytes(), message].concat()).await?;
+    let mut reply = vec![0; usize::from(stream.read_u16().await?)];
+    stream.read_exact(&mut reply).await?;
+    Ok(reply)
+}
+
+fn octets(record: &Record) -> Vec<u8> {
+    match &record.data {
+        RData::TXT(txt) => txt.txt_data.concat(),
+        _ => Vec::new(),
+    }
+}
