@@ -41,6 +41,7 @@ impl Bench {
         let rotation = Rotation {
             store: Store::new(root.path()),
             policy: Policy { algorithms: vec![Algorithm::Ed25519], ..Policy::default() },
+            publish: mailseal::config::Config::default().publish,
             authority: servers.authority(),
             via_resolver: false,
         };
@@ -193,6 +194,37 @@ async fn records_that_drift_are_told_once_and_so_is_their_return() {
     bench.servers.update(&format!("update add {name} 60 TXT \"v=DKIM1; p=\""));
     let doubled = look().await;
     assert!(doubled.news[0].contains("there are 2 records"), "{:?}", doubled.news);
+}
+
+#[tokio::test]
+async fn what_is_due_is_published_where_that_is_set_up() {
+    let mut bench = Bench::new(&[]);
+    bench.rotation.publish.server = Some(bench.servers.servers[0].addr);
+    bench.rotation.publish.key_file = Some(bench.servers.key_file.clone());
+    // TSIG looks at the clock (RFC 8945 §5.2.3).
+    bench.now = mailseal::runtime::system_clock();
+    let first = bench.make();
+    bench.step(0).await;
+    bench.step_until(&first, "Right").await;
+    let order = Order::Activate { selector: None, force: true };
+    let policy = bench.rotation.policy.clone();
+    let store = bench.rotation.store.clone();
+    store.order(&bench.domain, &order, &policy, bench.now - policy.retention_secs() - 10).unwrap();
+    let second = bench.make();
+    store.order(&bench.domain, &order, &policy, bench.now - policy.retention_secs() - 5).unwrap();
+    assert_eq!(bench.states(), [KeyState::Retiring, KeyState::Active]);
+    bench.step(0).await;
+    bench.step_until(&second, "Right").await;
+    assert_eq!(bench.states(), [KeyState::Revoked, KeyState::Active]);
+    let name = record_name(&first, &bench.domain).unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let shown = bench.rotation.authority.txt(&name, deadline).await.unwrap();
+    assert_eq!(shown.servers[0].answer.records()[0].text(), b"v=DKIM1; k=ed25519; p=");
+    bench.rotation.publish.key_file = Some("/nowhere".into());
+    bench.make();
+    let step = bench.rotation.step(&bench.domain, bench.now).await.unwrap();
+    let error = step.published.unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere: "), "{error}");
 }
 
 #[tokio::test]

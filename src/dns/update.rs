@@ -9,6 +9,7 @@
 //! nothing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -54,6 +55,20 @@ pub struct Published {
     pub owner: String,
     /// What was done.
     pub action: Action,
+}
+
+/// `s1._domainkey.example.org: added at s1.example.net`
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let did = match self.action {
+            Action::Unchanged => "is there already",
+            Action::Added => "added",
+            Action::Replaced => "replaced",
+            Action::Removed => "removed",
+        };
+        write!(f, "{}: {did}", self.name)?;
+        if self.owner == self.name { Ok(()) } else { write!(f, " at {}", self.owner) }
+    }
 }
 
 /// What was done to a name.

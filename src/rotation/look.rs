@@ -6,13 +6,12 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::{LOOK, Rotation, StepError};
-use crate::dkim::record::{KeyRecord, dns_text};
-use crate::dns::drift::{Content, Expected, FaultKind, Standing};
+use crate::dns::drift::{Expected, FaultKind, Standing};
+use crate::dns::key_record::KeyRecord;
 use crate::dns::{LookupError, Observation};
-use crate::keys::domain::record_name;
 use crate::keys::sighting::{self, Shown};
 use crate::keys::state::KeyState;
-use crate::keys::{DomainName, Key, Selector, StoreError};
+use crate::keys::{DomainName, Selector};
 
 /// What is shown of one key's record.
 #[derive(Clone, Debug)]
@@ -40,6 +39,12 @@ impl Look {
         &self.servers
     }
 
+    /// Whether a server shows the record, and none of those that answer another.
+    pub fn is_right_where_reachable(&self) -> bool {
+        let shows = |wanted| self.servers.iter().any(|(_, shows)| *shows == wanted);
+        shows(Shown::Right) && !shows(Shown::Wrong)
+    }
+
     /// Whether the record is gone: servers answer, and none shows it.
     pub fn is_lost(&self) -> bool {
         let shows = |wanted| self.servers.iter().any(|(_, shows)| *shows == wanted);
@@ -51,23 +56,28 @@ impl Rotation {
     /// Asks for the records of all keys that have one. A key whose private half cannot be read here
     /// has no say: only its public half tells what is right.
     pub async fn look(&self, domain: &DomainName) -> Result<Vec<Look>, StepError> {
-        let (keys, _) = self.store.keys(domain)?;
-        try_join_all(keys.iter().map(|key| self.look_at(domain, key))).await
+        let (records, _) = KeyRecord::of_domain(&self.store, domain, self.publish.dkim_strict)?;
+        let expected = |record: &KeyRecord| {
+            // Of a removed key nothing is expected any more.
+            record.text.as_ref().and_then(|_| record.wanted().expected(None))
+        };
+        let looks = records.iter().filter_map(|record| Some((record, expected(record)?)));
+        let looks = looks.map(|(record, expected)| self.look_at(domain, record, expected));
+        try_join_all(looks).await
     }
 
-    async fn look_at(&self, domain: &DomainName, key: &Key) -> Result<Look, StepError> {
-        let expected = expected(key)?;
-        let answers = self.ask(&expected.name).await;
-        let answers = answers.map_err(|error| StepError::Dns { domain: domain.clone(), error })?;
+    async fn look_at(
+        &self,
+        domain: &DomainName,
+        record: &KeyRecord,
+        expected: Expected,
+    ) -> Result<Look, StepError> {
+        let dns = |error| StepError::Dns { domain: domain.clone(), error };
+        let answers = self.ask(&expected.name).await.map_err(dns)?;
         let standing = expected.standing(&answers);
-        let servers = servers(&standing, key.state());
-        Ok(Look {
-            selector: key.selector().clone(),
-            state: key.state(),
-            standing,
-            servers,
-            answers,
-        })
+        let servers = servers(&standing, record.state);
+        let (selector, state) = (record.selector.clone(), record.state);
+        Ok(Look { selector, state, standing, answers, servers })
     }
 
     async fn ask(&self, name: &str) -> Result<Observation, LookupError> {
@@ -78,18 +88,6 @@ impl Rotation {
             self.authority.txt(name, deadline).await
         }
     }
-}
-
-fn expected(key: &Key) -> Result<Expected, StoreError> {
-    let name = record_name(key.selector(), key.domain())?;
-    let public_key = match key.state() {
-        KeyState::Revoked => Vec::new(),
-        _ => key.signing_key()?.public_key(),
-    };
-    let text = dns_text(key.algorithm().into(), &public_key, false, false);
-    let record = KeyRecord::parse(text.as_bytes());
-    let content = record.map_or(Content::Nothing, Content::Key);
-    Ok(Expected { name, content, ttl_secs_max: None })
 }
 
 /// What each server shows. A revoked key's record may be gone as well as be empty.

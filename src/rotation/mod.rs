@@ -1,7 +1,7 @@
 //! Keys that rotate by themselves: looks at DNS, lets the lifecycle decide, writes it down.
 //!
 //! `look` asks what the name servers show of a domain's keys, `step` takes a domain as far as it can
-//! go now, `drift` tells what became of records, `status` tells an operator where each key stands. `serve` does the first two by itself,
+//! go now, `publish` brings the records into DNS where that is set up, `drift` tells what became of records, `status` tells an operator where each key stands. `serve` does the first two by itself,
 //! the command line all three.
 //!
 //! Failure: DNS that does not answer changes nothing; a store that cannot be written stays as it
@@ -9,13 +9,17 @@
 
 pub mod drift;
 pub mod look;
+pub mod publish;
 pub mod status;
 
 use std::time::Duration;
 
+use crate::config;
+use crate::dns::update::Published;
 use crate::dns::{Authority, LookupError};
 use crate::keys::{DomainName, Event, Policy, Store, StoreError};
 use look::Look;
+use publish::PublishError;
 
 /// The time for all look-ups of one domain.
 pub const LOOK: Duration = Duration::from_secs(30);
@@ -27,6 +31,8 @@ pub struct Rotation {
     pub store: Store,
     /// How keys live.
     pub policy: Policy,
+    /// What is published, and where updates go.
+    pub publish: config::Publish,
     /// The way to the name servers.
     pub authority: Authority,
     /// Whether the resolver is asked instead of them.
@@ -40,6 +46,8 @@ pub struct Step {
     pub looks: Vec<Look>,
     /// What happened.
     pub events: Vec<Event>,
+    /// What was published, where that is set up.
+    pub published: Result<Vec<Published>, PublishError>,
 }
 
 /// Why a domain could not be taken further.
@@ -59,13 +67,20 @@ pub enum StepError {
 }
 
 impl Rotation {
-    /// Looks at a domain's records and does what is due. Where another machine is the primary,
-    /// nothing is written.
+    /// Looks at a domain's records, does what is due, and publishes what is not shown. Where another
+    /// machine is the primary, nothing is written.
     pub async fn step(&self, domain: &DomainName, now: u64) -> Result<Step, StepError> {
         let looks = self.observe(domain, now).await?;
-        let (rotation, domain) = (self.clone(), domain.clone());
-        let advance = move || rotation.store.advance(&domain, &rotation.policy, now);
-        Ok(Step { looks, events: blocking(advance).await? })
+        let (rotation, name) = (self.clone(), domain.clone());
+        let advance = move || rotation.store.advance(&name, &rotation.policy, now);
+        let events = blocking(advance).await?;
+        let is_shown = events.is_empty() && looks.iter().all(Look::is_right_where_reachable);
+        let published = if is_shown || !self.policy.primary {
+            Ok(Vec::new())
+        } else {
+            self.publish(domain, now).await
+        };
+        Ok(Step { looks, events, published })
     }
 
     /// Looks at a domain's records and writes down what they show.

@@ -70,6 +70,7 @@ fn rotation(runtime: &Runtime, is_reading: bool) -> Rotation {
     Rotation {
         store,
         policy,
+        publish: runtime.config.publish.clone(),
         authority: Authority::new(runtime.resolver.clone()),
         via_resolver: false,
     }
@@ -132,6 +133,14 @@ fn tell(runtime: &Runtime, looked: &Looked, watched: &mut Watched) {
         } else {
             tracing::info!("keys of {domain}: {event}");
         }
+    }
+    match &step.published {
+        Ok(published) => {
+            for published in published {
+                tracing::info!("keys of {domain}: {published}");
+            }
+        }
+        Err(error) => tracing::warn!("keys of {domain}: nothing is published: {error}"),
     }
     let drift = watched.compare(domain, &step.looks, policies.clone());
     for fault in &drift.news {

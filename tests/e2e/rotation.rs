@@ -187,6 +187,7 @@ fn at_the_end_of_retention(bench: &Bench, mail: &[Arrived], first: &str) {
     let rotation = Rotation {
         store: Store::new(store(&bench.dir)),
         policy: Policy::default(),
+        publish: mailseal::config::Config::default().publish,
         authority: bench.names.authority(),
         via_resolver: false,
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mailseal::dns::key_record::KeyRecord;
-use mailseal::dns::update::{Action, Publisher};
+use mailseal::dns::update::Publisher;
 use mailseal::dns::{TsigKey, Wanted};
 use mailseal::runtime::system_clock;
 use tokio::time::{Instant, sleep};
@@ -44,15 +44,7 @@ pub(super) async fn run(args: &Publish) -> anyhow::Result<Outcome> {
         return Err(UsageError(reason).into());
     }
     for published in publisher.publish(&wanted, system_clock(), deadline()).await? {
-        let did = match published.action {
-            Action::Unchanged => "is there already",
-            Action::Added => "added",
-            Action::Replaced => "replaced",
-            Action::Removed => "removed",
-        };
-        let owner = &published.owner;
-        let alias = if *owner == published.name { String::new() } else { format!(" at {owner}") };
-        print(&format!("{}: {did}{alias}", published.name))?;
+        print(&published.to_string())?;
     }
 
     let give_up = Instant::now() + Duration::from_secs(args.wait_secs);

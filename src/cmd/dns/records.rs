@@ -87,9 +87,10 @@ impl From<args::Format> for Format {
 pub(in crate::cmd) fn key_lines(
     store: &Store,
     domain: &DomainName,
+    is_strict: bool,
     wanted: impl Fn(&Selector) -> bool,
 ) -> Result<Vec<String>, StoreError> {
-    let (keys, problems) = KeyRecord::of_domain(store, domain, false)?;
+    let (keys, problems) = KeyRecord::of_domain(store, domain, is_strict)?;
     for problem in &problems {
         complain(&problem.to_string());
     }

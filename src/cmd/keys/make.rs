@@ -1,14 +1,15 @@
 //! `mailseal keys generate`.
 
 use mailseal::dkim::signing_key::{generate_ed25519, generate_rsa};
+use mailseal::keys::Store;
 use mailseal::keys::state::Algorithm;
 use mailseal::runtime::system_clock;
 
-use super::{config_option, open_store, parse_domain, parse_selector};
+use super::{config_option, parse_domain, parse_selector};
 use crate::cli::{Algorithms, Generate};
 use crate::cmd::dns::key_lines;
 use crate::cmd::print::print;
-use crate::cmd::{Outcome, UsageError};
+use crate::cmd::{Outcome, UsageError, load};
 
 pub(super) fn generate(args: &Generate) -> anyhow::Result<Outcome> {
     let domain = parse_domain(&args.domain)?;
@@ -18,7 +19,8 @@ pub(super) fn generate(args: &Generate) -> anyhow::Result<Outcome> {
         let reason = "two keys need two selectors: leave --selector away, or make one by one";
         return Err(UsageError(reason.to_owned()).into());
     }
-    let store = open_store(&args.config)?;
+    let config = load(&args.config)?.config;
+    let store = Store::new(config.sign.keys);
     let mut made = Vec::new();
     for &algorithm in algorithms {
         let pem = match algorithm {
@@ -34,7 +36,9 @@ pub(super) fn generate(args: &Generate) -> anyhow::Result<Outcome> {
         "; every name server shows it; without one, run:".to_owned(),
         format!(";     mailseal keys activate {domain}{}", config_option(&args.config)),
     ];
-    lines.extend(key_lines(&store, &domain, |selector| made.contains(selector))?);
+    lines.extend(key_lines(&store, &domain, config.publish.dkim_strict, |selector| {
+        made.contains(selector)
+    })?);
     print(&lines.join("\n"))?;
     Ok(Outcome::Done)
 }

@@ -21,7 +21,7 @@ pub(crate) async fn run(command: &Keys) -> anyhow::Result<Outcome> {
         Keys::Status(args) => status::status(args).await,
         Keys::Rotate(args) => rotate::rotate(args).await,
         Keys::Activate(args) => rotate::activate(args).await,
-        Keys::Retire(args) => rotate::retire(args),
+        Keys::Retire(args) => rotate::retire(args).await,
         Keys::Revoke(args) => rotate::revoke(args).await,
         Keys::List { config } => list(config),
     }
@@ -61,6 +61,7 @@ fn rotation(config: Config, via_resolver: bool) -> anyhow::Result<Rotation> {
     Ok(Rotation {
         store: Store::new(config.sign.keys),
         policy: config.rotation,
+        publish: config.publish,
         authority: Authority::new(Resolver::new(&config.dns)?),
         via_resolver,
     })

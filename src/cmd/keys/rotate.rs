@@ -22,18 +22,18 @@ pub(super) async fn rotate(args: &Rotate) -> anyhow::Result<Outcome> {
         None => {}
         Some(domain) if args.rollback => {
             let order = Order::RollBack { algorithm: None, force: false };
-            obey(&rotation, &domain, &order)?;
+            return obey(&rotation, &domain, &order).await;
         }
         Some(domain) => {
             rotation.policy.rsa_bits = args.bits.unwrap_or(rotation.policy.rsa_bits);
-            make(&rotation, &domain, algorithms, &config_option(&args.config))?;
+            make(&rotation, &domain, algorithms, &config_option(&args.config)).await?;
         }
     }
     Ok(Outcome::Done)
 }
 
-/// Makes the successors and prints their records.
-fn make(
+/// Makes the successors and publishes their records, or prints them for somebody who does.
+async fn make(
     rotation: &Rotation,
     domain: &DomainName,
     algorithms: Option<Vec<Algorithm>>,
@@ -46,15 +46,26 @@ fn make(
             |event: &Event| matches!(event, Event::Made { selector: made, .. } if made == selector);
         events.iter().any(is_it)
     };
+    let task = match rotation.publish.server {
+        Some(server) => format!("; {server} is told to publish this"),
+        None => format!("; publish this in the zone of {domain}"),
+    };
     let mut lines = vec![
-        format!(
-            "; publish this in the zone of {domain}. A running mailseal serve signs with it when"
-        ),
-        "; every name server shows it; without one, run:".to_owned(),
+        format!("{task}. A running mailseal serve signs with it when every name server"),
+        "; shows it; without one, run:".to_owned(),
         format!(";     mailseal keys rotate {domain} --continue{config_option}"),
     ];
-    lines.extend(key_lines(&rotation.store, domain, made)?);
-    print(&lines.join("\n"))
+    lines.extend(key_lines(&rotation.store, domain, rotation.publish.dkim_strict, made)?);
+    print(&lines.join("\n"))?;
+    publish(rotation, domain).await
+}
+
+/// Brings the store's state into DNS, where that is set up.
+async fn publish(rotation: &Rotation, domain: &DomainName) -> anyhow::Result<()> {
+    for published in rotation.publish(domain, system_clock()).await? {
+        print(&format!("; {published}"))?;
+    }
+    Ok(())
 }
 
 /// Takes a domain, or all, as far as they can go now. Pending keys are what there is to wait for.
@@ -68,7 +79,12 @@ async fn go_on(rotation: &Rotation, domain: Option<DomainName>) -> anyhow::Resul
     for domain in domains {
         let now = system_clock();
         match rotation.step(&domain, now).await {
-            Ok(Step { events, .. }) => tell(&domain, &events)?,
+            Ok(Step { events, published, .. }) => {
+                tell(&domain, &events)?;
+                for published in published? {
+                    print(&format!("; {published}"))?;
+                }
+            }
             Err(error) => {
                 complain(&error.to_string());
                 outcome = Outcome::FaultFound;
@@ -95,13 +111,13 @@ pub(super) async fn activate(args: &Activate) -> anyhow::Result<Outcome> {
         rotation.observe(&domain, system_clock()).await?;
     }
     let order = Order::Activate { selector, force: args.force };
-    obey(&rotation, &domain, &order)
+    obey(&rotation, &domain, &order).await
 }
 
-pub(super) fn retire(args: &Retire) -> anyhow::Result<Outcome> {
+pub(super) async fn retire(args: &Retire) -> anyhow::Result<Outcome> {
     let rotation = rotation(load(&args.key.config)?.config, false)?;
     let (domain, selector) = names(&args.key)?;
-    obey(&rotation, &domain, &Order::Retire { selector, force: args.force })
+    obey(&rotation, &domain, &Order::Retire { selector, force: args.force }).await
 }
 
 pub(super) async fn revoke(args: &Revoke) -> anyhow::Result<Outcome> {
@@ -110,7 +126,7 @@ pub(super) async fn revoke(args: &Revoke) -> anyhow::Result<Outcome> {
     if args.now {
         prepare_successor(&rotation, &domain, &selector, &config_option(&args.key.config)).await?;
     }
-    obey(&rotation, &domain, &Order::Revoke { selector, now: args.now, force: args.force })
+    obey(&rotation, &domain, &Order::Revoke { selector, now: args.now, force: args.force }).await
 }
 
 /// Where the key signs and nothing is there to take over, makes what will.
@@ -125,7 +141,7 @@ async fn prepare_successor(
         return Ok(());
     };
     if successor(&state, key.algorithm).is_none() {
-        make(rotation, domain, Some(vec![key.algorithm]), config_option)?;
+        make(rotation, domain, Some(vec![key.algorithm]), config_option).await?;
     }
     // A server that does not answer must not keep a stolen key in force.
     if let Err(error) = rotation.observe(domain, system_clock()).await {
@@ -134,9 +150,10 @@ async fn prepare_successor(
     Ok(())
 }
 
-/// Carries the order out and says what happened.
-fn obey(rotation: &Rotation, domain: &DomainName, order: &Order) -> anyhow::Result<Outcome> {
+/// Carries the order out, says what happened, and publishes it.
+async fn obey(rotation: &Rotation, domain: &DomainName, order: &Order) -> anyhow::Result<Outcome> {
     tell(domain, &rotation.store.order(domain, order, &rotation.policy, system_clock())?)?;
+    publish(rotation, domain).await?;
     Ok(Outcome::Done)
 }
 
