@@ -51,6 +51,16 @@ pub const SECTIONS: &[Section] = &[
     section("identity", "Who we are, and whom we trust.", IDENTITY),
     section("dns", "Whom we ask.", DNS),
     section("sign", "DKIM signing of mail that leaves.", SIGN),
+    Section {
+        name: "sign.map",
+        doc: "Who signs for author domains other than by their own keys. The first of these that\n\
+              there is decides: maps of exactly the author domain, its own active keys, maps of its\n\
+              nearest parent (*.PARENT), maps of all (*). Several maps of one from all sign. Where\n\
+              domain is neither above nor below the author domain, DMARC does not count the\n\
+              signature (it does not align), and a warning says so.",
+        repeated: true,
+        fields: SIGN_MAP,
+    },
     section("verify", "SPF, DKIM and DMARC of mail that arrives.", VERIFY),
     section("arc", "The chains that lists and forwarders leave on mail (RFC 8617).", ARC),
     section("policy", "What is done about authentication results.", POLICY),
@@ -164,13 +174,15 @@ const SIGN: &[Field] = &[
 "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "List-Unsubscribe",
 "List-Unsubscribe-Post", "Autocrypt"
 ]"#,
-        "The header fields that are signed where present. From always is.",
+        "The header fields that are signed where present. From always is, and so are\n\
+         List-Unsubscribe and List-Unsubscribe-Post (RFC 8058).",
     ),
     key(
         "oversign",
         r#"["To", "Cc", "Subject", "Reply-To", "Content-Type"]"#,
         "The header fields that are signed once more than present, so that none can be added.\n\
-         From always is. Not Date or Message-ID: Sendmail adds them after us.",
+         From always is. Not Date or Message-ID: Sendmail adds them after us. Never Sender,\n\
+         List-* and Resent-*: lists and people who hand mail on add them, and rightly.",
     ),
     key(
         "local",
@@ -178,6 +190,14 @@ const SIGN: &[Field] = &[
         "Which mail of origin local is signed: \"all\" by its author domain, \"domains\" only where\n\
          the envelope sender is of the author domain too, \"off\" none.",
     ),
+];
+
+const SIGN_MAP: &[Field] = &[
+    unset("from", r#""*.example.org""#, "Author domains: one, all below one, or \"*\" for all."),
+    unset("domain", r#""example.org""#, "Who signs (d=), with its active keys."),
+    unset("selectors", r#"["s2026-11-a"]"#, "Which of its keys; not set: all."),
+    unset("also", "true", "Whether it signs beside what signs anyway."),
+    unset("auid", "false", "Not set: i= names an author domain below d=. Not with t=s records."),
 ];
 
 const VERIFY: &[Field] = &[

@@ -26,5 +26,6 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings
             .push(format!("milter.socket_mode: {mode:04o} lets every local user have mail signed"));
     }
+    warnings.extend(super::map::warnings(&config.sign.map));
     warnings
 }
