@@ -8,7 +8,7 @@ use mailseal::runtime::system_clock;
 
 use super::dns::key_lines;
 use super::print::{complain, print};
-use super::{Outcome, UsageError, load};
+use super::{Outcome, UsageError, keys_import, load};
 use crate::cli::{Activate, Algorithms, ConfigArg, Generate, Keys};
 
 pub(crate) fn run(command: &Keys) -> anyhow::Result<Outcome> {
@@ -16,6 +16,8 @@ pub(crate) fn run(command: &Keys) -> anyhow::Result<Outcome> {
         Keys::Generate(args) => generate(args),
         Keys::Activate(args) => activate(args),
         Keys::List { config } => list(config),
+        Keys::Import(args) => keys_import::import(args),
+        Keys::Export(args) => keys_import::export(args),
     }
 }
 
@@ -108,6 +110,6 @@ fn parse_selector(text: Option<&str>) -> Result<Option<Selector>, UsageError> {
 }
 
 /// The option to repeat in a command that is suggested.
-fn config_option(config: &ConfigArg) -> String {
+pub(super) fn config_option(config: &ConfigArg) -> String {
     config.path.as_ref().map_or_else(String::new, |path| format!(" --config {}", path.display()))
 }

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod dns;
 mod keys;
+pub(crate) mod keys_import;
 pub(crate) mod print;
 mod rules;
 mod serve;

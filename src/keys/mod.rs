@@ -10,6 +10,7 @@
 pub mod domain;
 mod error;
 mod file;
+pub mod import;
 mod key;
 mod lifecycle;
 mod ring;
