@@ -292,7 +292,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         auth: found.auth,
         hits: found.hits.unwrap_or_default(),
         scan: found.scan,
-        not_signed: signed.not_signed,
+        not_signed: signed.without,
         changes,
         reasons: subject.reasons,
     }

@@ -14,21 +14,21 @@ use super::{Outcome, UsageError};
 use crate::cli::ConfigArg;
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Import {
-    /// Key files, and directories with DOMAIN/SELECTOR.private, DOMAIN.SELECTOR.key, DOMAIN.dkim,
-    /// DOMAIN_SELECTOR.key or DOMAIN/SELECTOR.pem
+    /// Key files, and directories of them as opendkim-genkey, rspamd, mailcow and maddy name them
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// OpenDKIM's configuration: its tables, or its one key
     #[arg(long, value_name = "OPENDKIM.CONF", conflicts_with_all = ["paths", "domain", "selector"])]
     opendkim: Option<PathBuf>,
-    /// OpenDKIM's `KeyTable`, as its configuration has it: [file:|refile:]PATH
+    /// OpenDKIM's `KeyTable`, as its configuration has it: `refile:PATH` or `file:PATH`
     #[arg(
         long, value_name = "TABLE", requires = "signing_table",
         conflicts_with_all = ["paths", "opendkim", "domain", "selector"],
     )]
     key_table: Option<String>,
-    /// OpenDKIM's `SigningTable`, as its configuration has it: [file:|refile:]PATH
+    /// OpenDKIM's `SigningTable`, as its configuration has it: `refile:PATH` or `file:PATH`
     #[arg(long, value_name = "TABLE", requires = "key_table")]
     signing_table: Option<String>,
     /// All lines of the `SigningTable` that match sign (OpenDKIM's `MultipleSignatures`)

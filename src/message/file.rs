@@ -43,10 +43,10 @@ pub fn emit(headers: &HeaderBlock, body: &[u8], changes: &[Change]) -> Vec<u8> {
                 fields.insert(0, (name.as_bytes(), format!(" {value}").into_bytes()));
             }
             Change::ReplaceHeader { name, occurrence, value } => {
-                let named = fields
+                let mut named = fields
                     .iter_mut()
                     .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
-                if let Some((_, old)) = named.skip(*occurrence as usize - 1).next() {
+                if let Some((_, old)) = named.nth((*occurrence as usize).saturating_sub(1)) {
                     *old = format!(" {value}").into_bytes();
                 }
             }

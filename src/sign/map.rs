@@ -22,6 +22,24 @@ pub enum Authors {
     Any,
 }
 
+impl Authors {
+    /// The patterns that all these authors are of, the most specific first, which is this one.
+    pub fn and_wider(&self) -> Vec<Self> {
+        match self {
+            Self::Domain(name) | Self::Below(name) => {
+                let above = parents(name).map(|parent| Self::Below(parent.to_owned()));
+                std::iter::once(self.clone()).chain(above).chain([Self::Any]).collect()
+            }
+            Self::Any => vec![Self::Any],
+        }
+    }
+
+    /// Whether all authors of the other are of this.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.and_wider().contains(self)
+    }
+}
+
 /// Who signs for them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mapped {

@@ -74,7 +74,7 @@ pub(crate) struct Signed {
     /// The signatures.
     pub(crate) signatures: Vec<SignatureField>,
     /// What did not sign.
-    pub(crate) not_signed: Vec<NotSigned>,
+    pub(crate) without: Vec<NotSigned>,
     /// Sentences on all of that.
     pub(crate) reasons: Vec<String>,
 }
@@ -217,7 +217,7 @@ impl Signed {
     fn push_reason(&mut self, key: Option<&Key>, reason: NotSigned) {
         let by = key.map(|key| format!(" by {} of {}", key.selector(), key.domain()));
         self.reasons.push(format!("not signed{}: {reason}", by.unwrap_or_default()));
-        self.not_signed.push(reason);
+        self.without.push(reason);
     }
 }
 

@@ -78,7 +78,7 @@ pub fn parse(plan: &mut Plan, path: &Path, text: &str) -> Conf {
 
 impl Conf {
     /// Plans the import of the one key that the file names (OpenDKIM looks at it only where there
-    /// is no KeyTable).
+    /// is no `KeyTable`).
     pub fn single(&self, plan: &mut Plan, path: &Path) {
         let (Some((place, file)), Some(selector)) = (&self.key_file, &self.selector) else {
             let path = path.display();
@@ -113,7 +113,7 @@ pub fn table(spec: &str) -> Result<(PathBuf, Kind), String> {
     let (path, kind) = match spec.split_once(':') {
         Some(("refile", path)) => (path, Kind::Refile),
         Some(("file", path)) => (path, Kind::File),
-        None if spec.starts_with(['/', '.']) && !spec.ends_with(".db") => (spec, Kind::File),
+        None if spec.starts_with(['/', '.']) && !is_database(spec) => (spec, Kind::File),
         _ => {
             return Err(format!(
                 "{} is no file that can be read; export the table to a file: or refile: of lines",
@@ -122,6 +122,11 @@ pub fn table(spec: &str) -> Result<(PathBuf, Kind), String> {
         }
     };
     Ok((PathBuf::from(path), kind))
+}
+
+/// opendkim(8): a name without a prefix that ends so is a Berkeley database.
+fn is_database(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|ending| ending == "db")
 }
 
 fn is_yes(value: &str) -> bool {

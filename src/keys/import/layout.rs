@@ -82,6 +82,26 @@ pub fn pattern(plan: &mut Plan, pattern: &str, selector: Option<&str>) {
     }
 }
 
+/// The domains for which there is a file of a path in which `%` stands for them.
+pub(super) fn domains_with_files(pattern: &str) -> Vec<String> {
+    let Some((before, after)) = pattern.split_once('%') else { return Vec::new() };
+    let (dir, start) = before.rsplit_once('/').unwrap_or((".", before));
+    let (end, below) = after.split_once('/').map_or((after, None), |(e, b)| (e, Some(b)));
+    let dir = if dir.is_empty() { "/" } else { dir };
+    let mut domains = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten().take(FILES_MAX) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let domain = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));
+        let Some(Ok(domain)) = domain.map(DomainName::parse) else { continue };
+        let domain = domain.to_string();
+        if below.is_none_or(|below| entry.path().join(below.replace('%', &domain)).exists()) {
+            domains.push(domain);
+        }
+    }
+    domains.sort();
+    domains
+}
+
 /// Domain and selector of a name that fits a pattern.
 fn fitting(name: &str, pattern: &str, selector: Option<&str>) -> Option<Names> {
     let selector = selector.unwrap_or(RSPAMD_SELECTOR);
@@ -189,29 +209,29 @@ mod tests {
         names(Path::new(path), None, None).ok()
     }
 
-    fn both(domain: &str, selector: &str) -> Option<(String, String)> {
-        Some((domain.into(), selector.into()))
+    fn both(domain: &str, selector: &str) -> (String, String) {
+        (domain.into(), selector.into())
     }
 
     #[test]
     fn names_tell_domain_and_selector() {
-        assert_eq!(of("/k/example.org/mail.private"), both("example.org", "mail"));
-        assert_eq!(of("/k/example.org.dkim.key"), both("example.org", "dkim"));
-        assert_eq!(of("/k/example.org.dkim"), both("example.org", "dkim"));
-        assert_eq!(of("/k/example.org_a_b.key"), both("example.org", "a_b"));
-        assert_eq!(of("/k/example.org/s1.pem"), both("example.org", "s1"));
+        assert_eq!(of("/k/example.org/mail.private"), Some(both("example.org", "mail")));
+        assert_eq!(of("/k/example.org.dkim.key"), Some(both("example.org", "dkim")));
+        assert_eq!(of("/k/example.org.dkim"), Some(both("example.org", "dkim")));
+        assert_eq!(of("/k/example.org_a_b.key"), Some(both("example.org", "a_b")));
+        assert_eq!(of("/k/example.org/s1.pem"), Some(both("example.org", "s1")));
         assert_eq!(of("/k/keys/mail.private"), None);
         assert_eq!(of("/k/keys/mail.pem"), None);
         let dotted = names(Path::new("/k/a.example.org.s1.mail.key"), None, Some("s1.mail"));
-        assert_eq!(dotted.ok(), both("a.example.org", "s1.mail"));
+        assert_eq!(dotted.ok(), Some(both("a.example.org", "s1.mail")));
     }
 
     #[test]
     fn patterns_find_their_variables() {
         let fitting = |name: &str, pattern: &str| fitting(name, pattern, None);
-        assert_eq!(fitting("a.org.dkim.key", "$domain.$selector.key"), both("a.org", "dkim"));
-        assert_eq!(fitting("a.org.s2.key", "$domain.$selector.key"), both("a.org", "s2"));
-        assert_eq!(fitting("a.org.dkim", "$domain.dkim"), both("a.org", "dkim"));
+        assert_eq!(fitting("a.org.dkim.key", "$domain.$selector.key"), Some(both("a.org", "dkim")));
+        assert_eq!(fitting("a.org.s2.key", "$domain.$selector.key"), Some(both("a.org", "s2")));
+        assert_eq!(fitting("a.org.dkim", "$domain.dkim"), Some(both("a.org", "dkim")));
         assert_eq!(fitting("a.org.pem", "$domain.dkim"), None);
     }
 }

@@ -5,32 +5,29 @@
 //! reaches are left out, is "the most specific match", and a map says the same.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::layout;
 use super::plan::{Place, Plan, PlannedMap, shown};
 use super::tables::{KeyLine, Kind, SigningLine, Who, key_table, signing_table};
 use crate::keys::DomainName;
 use crate::message::domain::normalize;
 use crate::sign::map::Authors;
 
-/// More domains than this are not looked for in a directory.
-const DOMAINS_MAX: usize = 100_000;
-
 /// OpenDKIM's two tables.
 #[derive(Clone, Debug)]
 pub struct OpenDkim {
-    /// The KeyTable's file.
+    /// The `KeyTable`'s file.
     pub key_table: PathBuf,
-    /// The SigningTable's file.
+    /// The `SigningTable`'s file.
     pub signing_table: PathBuf,
-    /// How the SigningTable is looked at.
+    /// How the `SigningTable` is looked at.
     pub kind: Kind,
     /// Whether all lines that match sign, and not the first alone.
     pub multiple: bool,
 }
 
-/// A line of the SigningTable with the key that it means for these authors.
+/// A line of the `SigningTable` with the key that it means for these authors.
 #[derive(Clone, Debug)]
 struct Rule {
     line: usize,
@@ -168,7 +165,7 @@ impl Import<'_> {
         }
         let of_domain = |key: &KeyLine| {
             let domain = Authors::Domain(normalize(&key.name)?);
-            covers(authors, &domain).then(|| (domain, key.clone()))
+            authors.covers(&domain).then(|| (domain, key.clone()))
         };
         self.keys.iter().filter_map(of_domain).collect()
     }
@@ -216,23 +213,9 @@ impl Import<'_> {
 
     /// The author domains for which the key's file is there now.
     fn domains_with_files(&mut self, authors: &Authors, key: &KeyLine) -> Vec<(Authors, String)> {
-        let Some((before, after)) = key.path.split_once('%') else { return Vec::new() };
-        let (dir, start) = before.rsplit_once('/').unwrap_or((".", before));
-        let (end, below) = after.split_once('/').map_or((after, None), |(e, b)| (e, Some(b)));
-        let dir = if dir.is_empty() { "/" } else { dir };
-        let mut domains = Vec::new();
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten().take(DOMAINS_MAX) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let domain = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));
-            let Some(domain) = domain.and_then(normalize) else { continue };
-            let author = Authors::Domain(domain.clone());
-            let is_there =
-                below.is_none_or(|b| entry.path().join(b.replace('%', &domain)).exists());
-            if is_there && covers(authors, &author) && DomainName::parse(&domain).is_ok() {
-                domains.push((author, domain));
-            }
-        }
-        domains.sort_by(|a, b| a.1.cmp(&b.1));
+        let with_author = |domain: String| (Authors::Domain(domain.clone()), domain);
+        let domains = layout::domains_with_files(&key.path).into_iter().map(with_author);
+        let domains: Vec<_> = domains.filter(|(author, _)| authors.covers(author)).collect();
         if !domains.is_empty() {
             let place = self.key_place(key.line);
             let count = domains.len();
@@ -250,7 +233,7 @@ impl Import<'_> {
         for rule in std::mem::take(&mut self.rules) {
             let covering: Vec<Authors> = match (self.tables.kind, self.tables.multiple) {
                 (Kind::File, _) => vec![rule.authors.clone()],
-                (Kind::Refile, false) => covering(&rule.authors),
+                (Kind::Refile, false) => rule.authors.and_wider(),
                 (Kind::Refile, true) => Vec::new(),
             };
             let lines = covering.iter().filter_map(|authors| first.get(authors));
@@ -332,7 +315,7 @@ impl Import<'_> {
 
     /// The rules that sign for these authors in OpenDKIM, the most specific first.
     fn expected(&self, authors: &Authors) -> Vec<&Rule> {
-        let covering = covering(authors);
+        let covering = authors.and_wider();
         let matching = covering.iter().filter_map(|outer| self.by_authors.get(outer)).flatten();
         let matching = matching.filter_map(|index| self.rules.get(*index));
         matching.take(if self.tables.multiple { usize::MAX } else { 1 }).collect()
@@ -360,7 +343,9 @@ impl Import<'_> {
         let mut seen = HashSet::new();
         maps.retain(|map: &PlannedMap| seen.insert((map.from.clone(), map.domain.clone())));
         self.plan.maps = maps;
-        notes.into_iter().for_each(|note| self.plan.note(note));
+        for note in notes {
+            self.plan.note(note);
+        }
     }
 
     /// An `i=` that is not kept.
@@ -386,21 +371,4 @@ fn map(rule: &Rule, authors: &Authors) -> PlannedMap {
     // Without a second field OpenDKIM writes no i=, which a record with t=s may depend on.
     let auid = rule.signer.as_deref() == Some("@%");
     PlannedMap { from: authors.clone(), domain: rule.domain.clone(), auid }
-}
-
-/// Whether all authors of the second are authors of the first.
-fn covers(outer: &Authors, inner: &Authors) -> bool {
-    covering(inner).contains(outer)
-}
-
-/// The patterns that all these authors are of, the most specific first.
-fn covering(authors: &Authors) -> Vec<Authors> {
-    let below = |name: &str| -> Vec<Authors> {
-        name.match_indices('.').map(|(dot, _)| Authors::Below(name[dot + 1..].to_owned())).collect()
-    };
-    let above = match authors {
-        Authors::Domain(name) | Authors::Below(name) => below(name),
-        Authors::Any => return vec![Authors::Any],
-    };
-    [vec![authors.clone()], above, vec![Authors::Any]].concat()
 }

@@ -82,12 +82,12 @@ impl Plan {
         });
         let at = place.map_or_else(|| path.display().to_string(), ToString::to_string);
         let key = self.or_refuse(key)?;
-        self.add(key, path, (domain, selector), &at)
+        self.add(&key, path, (domain, selector), &at)
     }
 
     fn add(
         &mut self,
-        key: SigningKey,
+        key: &SigningKey,
         path: &Path,
         (domain, selector): (&str, &str),
         at: &str,

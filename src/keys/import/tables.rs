@@ -1,4 +1,4 @@
-//! OpenDKIM's KeyTable and SigningTable as texts (opendkim.conf(5), "DATA SETS" of opendkim(8)).
+//! OpenDKIM's `KeyTable` and `SigningTable` as texts (opendkim.conf(5), "DATA SETS" of opendkim(8)).
 //!
 //! A line is a name, white space, and a value whose parts colons separate; `#` begins a comment
 //! where a line or a word does.
@@ -18,12 +18,12 @@ pub enum Kind {
     Refile,
 }
 
-/// A line of a KeyTable.
+/// A line of a `KeyTable`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyLine {
     /// From 1.
     pub line: usize,
-    /// What a SigningTable calls it by; compared to the letter.
+    /// What a `SigningTable` calls it by; compared to the letter.
     pub name: String,
     /// `d=`; `%` is the author domain.
     pub domain: String,
@@ -33,7 +33,7 @@ pub struct KeyLine {
     pub path: String,
 }
 
-/// A line of a SigningTable.
+/// A line of a `SigningTable`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SigningLine {
     /// From 1.
@@ -70,7 +70,7 @@ pub struct BadLine {
     pub reason: &'static str,
 }
 
-/// The lines of a KeyTable.
+/// The lines of a `KeyTable`.
 pub fn key_table(text: &str) -> Vec<Result<KeyLine, BadLine>> {
     let key = |(line, name, value): (usize, &str, &str)| {
         let bad = |reason| Err(BadLine { line, reason });
@@ -97,7 +97,7 @@ pub fn key_table(text: &str) -> Vec<Result<KeyLine, BadLine>> {
     lines(text).map(key).collect()
 }
 
-/// The lines of a SigningTable.
+/// The lines of a `SigningTable`.
 pub fn signing_table(text: &str, kind: Kind) -> Vec<Result<SigningLine, BadLine>> {
     let signing = |(line, pattern, value): (usize, &str, &str)| {
         let (key, signer) = match value.split_once(':') {
