@@ -169,7 +169,7 @@ fn tell(plan: &Plan) -> anyhow::Result<()> {
 fn key_line(key: &FoundKey) -> String {
     let FoundKey { domain, selector, algorithm, bits, path, signs, .. } = key;
     let signs = if *signs { "signs" } else { "does not sign" };
-    format!("{selector} of {domain}: {algorithm} of {bits} bits, {signs}: {}", path.display())
+    format!("{selector} of {domain}: {algorithm} of {bits} bits, {signs}: {}", import::plain(path))
 }
 
 fn write(store: &Store, plan: &Plan, args: &Import) -> anyhow::Result<()> {

@@ -238,6 +238,35 @@ mod tests {
         assert_eq!(auid("example.org", "a_b.example.org"), None);
     }
 
+    /// 10,000 maps and one: linear look-ups would differ ten-thousandfold.
+    #[test]
+    fn a_pick_costs_the_same_among_ten_thousand_maps() {
+        let author = |index: usize| format!("mail.host{index}.example");
+        let maps = |count: usize| {
+            let mut maps = SignMap::default();
+            for index in 0..count {
+                let parent = format!("host{index}.example");
+                maps.insert(Authors::Below(parent.clone()), mapped(&parent, false)).unwrap();
+            }
+            maps
+        };
+        let picks = |maps: &SignMap, count: usize| {
+            let authors: Vec<String> = (0..10_000).map(|index| author(index % count)).collect();
+            let start = std::time::Instant::now();
+            for author in &authors {
+                assert_eq!(maps.signers(author, false)[0].domain, &author["mail.".len()..]);
+            }
+            start.elapsed()
+        };
+        let least = |count: usize| {
+            let maps = maps(count);
+            (0..5).map(|_| picks(&maps, count)).min().unwrap()
+        };
+        let (one, many) = (least(1), least(10_000));
+        eprintln!("10,000 picks: {one:?} with one map, {many:?} with 10,000");
+        assert!(many < 500 * one, "{many:?} {one:?}");
+    }
+
     #[test]
     fn a_from_has_few_signers() {
         let mut map = SignMap::default();

@@ -16,7 +16,7 @@ use crate::dkim::digest::{BodyHashes, BodyWant};
 use crate::dkim::record;
 use crate::dkim::sign::SigningRequest;
 use crate::dkim::verify::{self, Check, HeaderCheck, KeyLookup};
-use crate::keys::Key;
+use crate::keys::{Key, KeyRing};
 use crate::message::address::{self, Author};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
@@ -94,10 +94,11 @@ impl Signers {
             Author::Malformed(malformed) => return Err(NotSigned::MalformedFrom(*malformed)),
         };
         allowed(runtime.config.sign.local, origin, envelope, domain)?;
+        let ring = &runtime.keys;
         let (mut with, mut not_signed) = (Vec::new(), Vec::new());
-        let chosen = chosen(runtime, domain);
-        for chosen in &chosen {
-            match keys(runtime, chosen, domain) {
+        let has_own = !ring.for_domain(domain).is_empty();
+        for chosen in runtime.config.sign.map.signers(domain, has_own) {
+            match keys(ring, &chosen, domain) {
                 Ok(keys) => with.extend(
                     keys.map(|key| Signer::new(key.clone(), chosen.auid(domain), headers, now)),
                 ),
@@ -221,12 +222,6 @@ impl Signed {
     }
 }
 
-/// Who signs for an author domain.
-fn chosen<'a>(runtime: &'a Runtime, author: &'a str) -> Vec<Chosen<'a>> {
-    let has_own = !runtime.keys.for_domain(author).is_empty();
-    runtime.config.sign.map.signers(author, has_own)
-}
-
 /// Why mail of another origin is not signed, though its author domain has keys: what an operator
 /// asks whose own clients are not known as such.
 pub(crate) fn not_ours(runtime: &Runtime, origin: Origin, author: &Author) -> Option<NotSigned> {
@@ -237,14 +232,14 @@ pub(crate) fn not_ours(runtime: &Runtime, origin: Origin, author: &Author) -> Op
 
 /// The active keys of one that signs.
 fn keys<'a>(
-    runtime: &'a Runtime,
+    ring: &'a KeyRing,
     chosen: &Chosen<'a>,
     author: &str,
 ) -> Result<impl Iterator<Item = &'a Arc<Key>>, NotSigned> {
     let Chosen { domain, selectors, is_mapped, .. } = *chosen;
     let is_selected =
         move |key: &&Arc<Key>| selectors.is_empty() || selectors.contains(key.selector());
-    let keys = runtime.keys.for_domain(domain);
+    let keys = ring.for_domain(domain);
     if keys.iter().any(|key| is_selected(&key)) {
         return Ok(keys.iter().filter(is_selected));
     }

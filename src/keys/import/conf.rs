@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::opendkim::OpenDkim;
-use super::plan::{Place, Plan, PlannedMap, shown};
+use super::plan::{Place, Plan, PlannedMap, plain, shown};
 use super::tables::{Kind, lines};
 use crate::keys::DomainName;
 use crate::sign::map::Authors;
@@ -64,7 +64,7 @@ pub fn parse(plan: &mut Plan, path: &Path, text: &str) -> Conf {
         elsewhere.extend(here.map(|(name, key)| format!("{name} ({key})")));
     }
     if !elsewhere.is_empty() {
-        let path = path.display();
+        let path = plain(path);
         plan.note(format!("{path}: not keys, so set them yourself: {}", elsewhere.join(", ")));
     }
     conf.tables = keys.zip(signing).map(|((key_table, _), (signing_table, kind))| OpenDkim {
@@ -81,7 +81,7 @@ impl Conf {
     /// is no `KeyTable`).
     pub fn single(&self, plan: &mut Plan, path: &Path) {
         let (Some((place, file)), Some(selector)) = (&self.key_file, &self.selector) else {
-            let path = path.display();
+            let path = plain(path);
             return plan.refuse(format!(
                 "{path}: no KeyTable with SigningTable, and no Domain, Selector and KeyFile"
             ));

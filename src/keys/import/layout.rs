@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::plan::{Plan, shown};
+use super::plan::{Plan, plain, shown};
 use super::read::{KEY_BYTES_MAX, read};
 use crate::keys::DomainName;
 
@@ -25,7 +25,7 @@ pub fn key_file(plan: &mut Plan, path: &Path, domain: Option<&str>, selector: Op
         Ok((domain, selector)) => {
             plan.add_file(path, (&domain, &selector), None);
         }
-        Err(reason) => plan.refuse(format!("{}: {reason}", path.display())),
+        Err(reason) => plan.refuse(format!("{}: {reason}", plain(&path))),
     }
 }
 
@@ -40,7 +40,7 @@ pub fn scan(plan: &mut Plan, dir: &Path, domain: Option<&str>, selector: Option<
         if ["private", "key", "dkim", "pem"].contains(&ending) {
             key_file(plan, &path, domain, selector);
         } else {
-            left.push(path.display().to_string());
+            left.push(plain(&path));
         }
     }
     if !left.is_empty() {
@@ -53,7 +53,7 @@ pub fn scan(plan: &mut Plan, dir: &Path, domain: Option<&str>, selector: Option<
     }
     if plan.keys.is_empty() && plan.refused.is_empty() {
         let endings = "*.private, *.key, *.dkim or *.pem";
-        plan.refuse(format!("{}: no keys here ({endings})", dir.display()));
+        plan.refuse(format!("{}: no keys here ({endings})", plain(dir)));
     }
 }
 
@@ -191,7 +191,7 @@ fn entries(plan: &mut Plan, dir: &Path) -> Vec<PathBuf> {
     let read = || -> io::Result<Vec<PathBuf>> {
         fs::read_dir(dir)?.take(FILES_MAX).map(|entry| Ok(entry?.path())).collect()
     };
-    let paths = read().map_err(|error| format!("{}: cannot be read: {error}", dir.display()));
+    let paths = read().map_err(|error| format!("{}: cannot be read: {error}", plain(dir)));
     let mut paths = plan.or_refuse(paths).unwrap_or_default();
     let is_hidden = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))

@@ -21,6 +21,6 @@ mod ucl;
 pub use export::{ExportError, export};
 pub use layout::{key_file, pattern, scan};
 pub use opendkim::{OpenDkim, opendkim};
-pub use plan::{FoundKey, Place, Plan, PlannedMap};
+pub use plan::{FoundKey, Place, Plan, PlannedMap, plain};
 pub use read::read_text;
 pub use rspamd::rspamd;

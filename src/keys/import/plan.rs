@@ -77,10 +77,10 @@ impl Plan {
         place: Option<&Place>,
     ) -> Option<usize> {
         let key = read_key(path).map_err(|reason| match place {
-            Some(place) => format!("{place}: {}: {reason}", path.display()),
-            None => format!("{}: {reason}", path.display()),
+            Some(place) => format!("{place}: {}: {reason}", plain(path)),
+            None => format!("{}: {reason}", plain(path)),
         });
-        let at = place.map_or_else(|| path.display().to_string(), ToString::to_string);
+        let at = place.map_or_else(|| plain(path), ToString::to_string);
         let key = self.or_refuse(key)?;
         self.add(&key, path, (domain, selector), &at)
     }
@@ -102,7 +102,7 @@ impl Plan {
             if first.public_key == public_key {
                 return Some(index);
             }
-            let first = first.path.display();
+            let first = plain(&first.path);
             let reason = format!("{at}: {selector} of {domain} is another key than in {first}");
             return self.or_refuse(Err(reason));
         }
@@ -165,7 +165,7 @@ impl Plan {
             if stored_public_key(store, domain, selector).as_ref() == Some(&key.public_key) {
                 self.note(format!("{selector} of {domain} is in the store already"));
             } else {
-                let path = key.path.display();
+                let path = plain(&key.path);
                 self.refuse(format!("{path}: the store has another key {selector} of {domain}"));
             }
         }
@@ -217,8 +217,15 @@ impl fmt::Display for PlannedMap {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path.display(), self.line)
+        write!(f, "{}:{}", plain(&self.path), self.line)
     }
+}
+
+/// A path as a line of a terminal: what tables and directories name may hold anything.
+pub fn plain(path: &Path) -> String {
+    let escaped =
+        |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    path.to_string_lossy().chars().map(escaped).collect()
 }
 
 /// Foreign text in an error.

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
+use super::plan::plain;
+
 /// A table of some ten thousand domains has a MiB.
 pub(super) const TABLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// A PEM of RSA-8192 has some 6,400 octets; text may stand around it.
@@ -14,7 +16,7 @@ pub(super) const KEY_BYTES_MAX: u64 = 64 * 1024;
 
 /// The text of a table or a configuration; or why not, after the file's name.
 pub fn read_text(path: &Path) -> Result<String, String> {
-    read(path, TABLE_BYTES_MAX).map_err(|reason| format!("{}: {reason}", path.display()))
+    read(path, TABLE_BYTES_MAX).map_err(|reason| format!("{}: {reason}", plain(path)))
 }
 
 /// The text of a file of at most so many octets; or why not.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::layout;
-use super::plan::{Place, Plan, PlannedMap, shown};
+use super::plan::{Place, Plan, PlannedMap, plain, shown};
 use super::read::read_text;
 use super::tables::lines;
 use super::ucl::{self, Entry, Value};
@@ -145,7 +145,7 @@ impl<'a> Settings<'a> {
         if self.path.contains("$domain") {
             layout::pattern(plan, &self.path, Some(&self.selector));
         } else {
-            let file = self.file.display();
+            let file = plain(self.file);
             plan.refuse(format!(
                 "{file}: one key for all domains ({}), and mailseal keeps keys by domain; name a \
                  domain with --domain and import that file",
@@ -166,7 +166,7 @@ impl<'a> Settings<'a> {
             let from = Authors::Below(domain.to_string());
             plan.maps.push(PlannedMap { from, domain, auid: false });
         }
-        let file = self.file.display();
+        let file = plain(self.file);
         plan.note(format!(
             "{file}: use_esld: mail from below a domain is signed by the domain, which the maps \
              keep; a domain below it with a key of its own now signs by that"
