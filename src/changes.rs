@@ -4,6 +4,7 @@ use crate::auth::{arc, results};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
+use crate::sign::SignatureField;
 use crate::sign::seal::Sealed;
 use crate::verdict::Change;
 
@@ -15,8 +16,6 @@ pub(crate) const RECEIVED_SPF: &str = "Received-SPF";
 pub(crate) const VIRUS_STATUS: &str = "X-Virus-Status";
 /// One field a tag.
 pub(crate) const TAG: &str = "X-Mailseal-Tag";
-/// RFC 6376 §3.5
-pub(crate) const SIGNATURE: &str = "DKIM-Signature";
 
 /// What is written into a message that is delivered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,16 +28,19 @@ pub(crate) struct Wanted<'a> {
     pub scan: Option<&'a ScanResult>,
     /// The tags.
     pub tags: &'a [String],
-    /// The values of our signature fields.
-    pub signatures: &'a [String],
+    /// The fields whose long lines were folded before the signatures were made.
+    pub refolded: &'a [Change],
+    /// Our signatures.
+    pub signatures: &'a [SignatureField],
     /// Our set of ARC fields.
     pub sealed: Option<&'a Sealed>,
     /// Why the MTA holds the message; `None` where it does not.
     pub quarantine: Option<&'a str>,
 }
 
-/// The edits. Deletions come first, from the last field of a name to its first, so that none moves
-/// the fields that are still to be deleted; each insertion goes on top of those before it, so that
+/// The edits. Replacements come first, where each field still has its place; deletions follow, from
+/// the last field of a name to its first, so that none moves the fields that are still to be
+/// deleted; each insertion goes on top of those before it, so that
 /// the results stand topmost, where RFC 8601 §4 wants them.
 pub(crate) fn changes(
     headers: &HeaderBlock,
@@ -46,18 +48,22 @@ pub(crate) fn changes(
     ours: &[String],
     wanted: &Wanted<'_>,
 ) -> Vec<Change> {
-    let mut changes = match origin {
+    let deletions = match origin {
         // A relay of ours verified what we can't verify any more.
         Origin::Relay => Vec::new(),
         _ => forged(headers, ours),
     };
+    let stays =
+        |replaced: &&Change| !deletions.iter().any(|deleted| is_of_one_field(replaced, deleted));
+    let mut changes: Vec<Change> = wanted.refolded.iter().filter(stays).cloned().collect();
+    changes.extend(deletions);
     let insert = |name: &str, value: &str| Change::InsertHeader {
         name: name.to_owned(),
         value: value.to_owned(),
     };
     changes.extend(wanted.tags.iter().rev().map(|tag| insert(TAG, tag)));
     changes.extend(wanted.scan.map(|scan| insert(VIRUS_STATUS, &scan.to_string())));
-    changes.extend(wanted.signatures.iter().rev().map(|value| insert(SIGNATURE, value)));
+    changes.extend(wanted.signatures.iter().rev().map(|field| insert(field.name, &field.value)));
     if let Some(Sealed { results, signature, seal }) = wanted.sealed {
         changes.extend([
             insert(arc::RESULTS, results),
@@ -71,6 +77,16 @@ pub(crate) fn changes(
     changes
         .extend(wanted.quarantine.map(|reason| Change::Quarantine { reason: reason.to_owned() }));
     changes
+}
+
+fn is_of_one_field(replaced: &Change, deleted: &Change) -> bool {
+    match (replaced, deleted) {
+        (
+            Change::ReplaceHeader { name, occurrence, .. },
+            Change::DeleteHeader { name: other, occurrence: other_occurrence },
+        ) => name.eq_ignore_ascii_case(other) && occurrence == other_occurrence,
+        _ => false,
+    }
 }
 
 /// Deletes the fields that only we may write.
@@ -118,5 +134,21 @@ mod tests {
             ]
         );
         assert_eq!(changes(&headers, Origin::Relay, &ours, &wanted), []);
+    }
+
+    #[test]
+    fn a_replaced_field_keeps_its_place_and_a_deleted_one_is_not_replaced() {
+        let mut headers = HeaderBlock::default();
+        headers.push(b"x-virus-status", b" Clean");
+        headers.push(b"Subject", b" a");
+        let replace = |name: &str| Change::ReplaceHeader {
+            name: name.into(),
+            occurrence: 1,
+            value: "b".into(),
+        };
+        let refolded = [replace("x-virus-status"), replace("Subject")];
+        let wanted = Wanted { refolded: &refolded, ..Wanted::default() };
+        let deleted = Change::DeleteHeader { name: VIRUS_STATUS.into(), occurrence: 1 };
+        assert_eq!(changes(&headers, Origin::Local, &[], &wanted), [replace("Subject"), deleted]);
     }
 }

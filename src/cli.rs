@@ -120,6 +120,13 @@ pub(crate) enum Keys {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Take over the keys of OpenDKIM, rspamd, mailcow, maddy, and plain PEM files
+    ///
+    /// All is looked at before anything is written, and where something cannot be taken over,
+    /// nothing is. Exits with 1 then. The keys are pending until they are activated.
+    Import(crate::cmd::keys::transfer::Import),
+    /// Write a key and its record into a directory, for another system
+    Export(crate::cmd::keys::transfer::Export),
 }
 
 #[derive(Args, Debug)]

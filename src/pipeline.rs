@@ -20,12 +20,12 @@ use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::received::{self, ReceivedFrom};
-use crate::policy::{self, Findings};
+use crate::policy::{self, Decision, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, Scanner};
-use crate::sign::Signers;
 use crate::sign::seal::Sealing;
-use crate::verdict::{Disposition, Hit, Verdict};
+use crate::sign::{self, NotSigned, Signed, Signers};
+use crate::verdict::{Change, Disposition, Hit, Verdict};
 
 /// How much of a message is handed on at once where all of it is there already.
 const CHUNK_BYTES: usize = 65_536;
@@ -52,6 +52,8 @@ struct Subject {
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
     sealing: Option<Sealing>,
+    /// Why nobody is to sign it, where it could be expected.
+    not_signed: Option<NotSigned>,
     reasons: Vec<String>,
 }
 
@@ -89,6 +91,9 @@ impl Inspection {
 
     /// Takes the next chunk of the body.
     pub async fn write(&mut self, chunk: Bytes) {
+        if let Plan::Sign(signers) = &mut self.plan {
+            signers.update(&chunk);
+        }
         self.sink.write(chunk).await;
     }
 
@@ -137,15 +142,18 @@ impl Subject {
             is_space_assumed,
             origin,
             sealing: None,
+            not_signed: None,
             reasons: vec![reason],
         }
     }
 
     fn plan(&mut self) -> Plan {
-        if self.over_limit.is_some() {
+        if let Some(limit) = self.over_limit {
+            self.not_signed = self.origin.is_ours().then_some(NotSigned::OverLimit(limit));
             return Plan::Pass;
         }
         if !self.origin.is_ours() {
+            self.not_signed = sign::not_ours(&self.runtime, self.origin, &self.author);
             if self.runtime.config.verify.enabled {
                 return Plan::Verify;
             }
@@ -158,7 +166,7 @@ impl Subject {
             Ok(signers) if self.is_space_assumed => Plan::Sign(signers.with_relaxed_header()),
             Ok(signers) => Plan::Sign(signers),
             Err(reason) => {
-                self.reasons.push(format!("not signed: {reason}"));
+                self.not_signed = Some(reason);
                 Plan::Pass
             }
         }
@@ -262,84 +270,91 @@ impl Subject {
     }
 }
 
-/// Puts together what the stages say: policy, then changes.
-fn evaluate(subject: Subject, plan: &Plan, found: Found) -> Verdict {
-    let Subject {
-        runtime,
-        envelope,
-        headers,
-        origin,
-        author,
-        over_limit,
-        now,
-        sealing,
-        mut reasons,
-        ..
-    } = subject;
-    let Found { hashes, auth, scan, hits } = found;
-    let findings = Findings {
-        origin,
-        envelope: &envelope,
-        headers: &headers,
-        author: &author,
-        auth: &auth,
-        hits: hits.as_deref(),
-        scan: scan.as_ref(),
-        over_limit,
-    };
-    let decision = policy::decide(&runtime.config, &findings);
-    let held = decision.disposition == Disposition::Quarantine;
-    let changes = if held || decision.disposition == Disposition::Accept {
-        let authserv_id = &runtime.config.identity.authserv_id;
-        let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, &auth));
-        let received_spf = match plan {
-            Plan::Verify if runtime.config.verify.received_spf => {
-                let field = |spf| results::received_spf(authserv_id, &envelope, spf);
-                auth.spf.iter().map(field).collect()
-            }
-            _ => Vec::new(),
-        };
-        let sealed =
-            sealing.and_then(|sealing| sealing.seal(&headers, &hashes, &auth, &mut reasons));
-        let signatures = sign(plan, &headers, &hashes, now, &mut reasons);
-        let wanted = Wanted {
-            results: results.as_deref(),
-            received_spf: &received_spf,
-            scan: scan.as_ref(),
-            tags: &decision.tags,
-            signatures: &signatures,
-            sealed: sealed.as_ref(),
-            quarantine: decision.cause.as_deref().filter(|_| held),
-        };
-        changes(&headers, origin, &runtime.authserv_ids, &wanted)
+/// Puts together what the stages say: policy, then signatures and changes.
+fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
+    let decision = policy::decide(&subject.runtime.config, &findings(&subject, &found));
+    let is_delivered =
+        matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
+    let mut signed = sign(&mut subject, plan, &found.hashes, is_delivered);
+    subject.reasons.append(&mut signed.reasons);
+    let changes = if is_delivered {
+        edits(&mut subject, plan, &found, &decision, &signed)
     } else {
         Vec::new()
     };
-    reasons.extend(decision.reasons);
+    subject.reasons.extend(decision.reasons);
     Verdict {
-        queue_id: envelope.queue_id,
+        queue_id: subject.envelope.queue_id,
         disposition: decision.disposition,
         reply: decision.reply,
-        origin,
+        origin: subject.origin,
         role: plan.role(),
-        auth,
-        hits: hits.unwrap_or_default(),
-        scan,
+        auth: found.auth,
+        hits: found.hits.unwrap_or_default(),
+        scan: found.scan,
+        not_signed: signed.without,
         changes,
-        reasons,
+        reasons: subject.reasons,
     }
 }
 
-fn sign(
+fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {
+    Findings {
+        origin: subject.origin,
+        envelope: &subject.envelope,
+        headers: &subject.headers,
+        author: &subject.author,
+        auth: &found.auth,
+        hits: found.hits.as_deref(),
+        scan: found.scan.as_ref(),
+        over_limit: subject.over_limit,
+    }
+}
+
+/// The edits of a message that is delivered.
+fn edits(
+    subject: &mut Subject,
     plan: &Plan,
-    headers: &HeaderBlock,
-    hashes: &BodyHashes,
-    now: u64,
-    reasons: &mut Vec<String>,
-) -> Vec<String> {
-    match plan {
-        Plan::Sign(signers) => signers.sign(headers, hashes, now, reasons),
-        Plan::Verify | Plan::Pass => Vec::new(),
+    found: &Found,
+    decision: &Decision,
+    signed: &Signed,
+) -> Vec<Change> {
+    let Subject { runtime, envelope, headers, origin, sealing, reasons, .. } = subject;
+    let Found { hashes, auth, scan, .. } = found;
+    let authserv_id = &runtime.config.identity.authserv_id;
+    let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, auth));
+    let received_spf = match plan {
+        Plan::Verify if runtime.config.verify.received_spf => {
+            let field = |spf| results::received_spf(authserv_id, envelope, spf);
+            auth.spf.iter().map(field).collect()
+        }
+        _ => Vec::new(),
+    };
+    let sealed = sealing.as_ref().and_then(|sealing| {
+        sealing.seal(signed.headers.as_ref().unwrap_or(headers), hashes, auth, reasons)
+    });
+    let held = decision.disposition == Disposition::Quarantine;
+    let wanted = Wanted {
+        results: results.as_deref(),
+        received_spf: &received_spf,
+        scan: scan.as_ref(),
+        tags: &decision.tags,
+        refolded: &signed.refolded,
+        signatures: &signed.signatures,
+        sealed: sealed.as_ref(),
+        quarantine: decision.cause.as_deref().filter(|_| held),
+    };
+    changes(headers, *origin, &runtime.authserv_ids, &wanted)
+}
+
+fn sign(subject: &mut Subject, plan: &Plan, hashes: &BodyHashes, is_delivered: bool) -> Signed {
+    match (plan, subject.not_signed.take()) {
+        (Plan::Sign(signers), _) if is_delivered => {
+            signers.sign(&subject.headers, hashes, subject.now)
+        }
+        (Plan::Sign(_), _) => Signed::not(NotSigned::Refused),
+        (_, Some(reason)) => Signed::not(reason),
+        (_, None) => Signed::default(),
     }
 }
 

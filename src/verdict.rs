@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::auth::Authentication;
 use crate::message::origin::{Origin, Role};
 use crate::scan::ScanResult;
+use crate::sign::NotSigned;
 
 /// How an operator wants a finding treated: the values of the policy settings and of a rule's
 /// `action`, ordered by strictness, so that the strictest of one step is their maximum.
@@ -112,6 +113,15 @@ pub enum Change {
         /// Which of the fields of that name, from 1.
         occurrence: u32,
     },
+    /// Puts another value into the `occurrence`th field of that name, counted from 1 at the top.
+    ReplaceHeader {
+        /// The field's name.
+        name: String,
+        /// Which of the fields of that name, from 1.
+        occurrence: u32,
+        /// The new value, as in `InsertHeader`.
+        value: String,
+    },
     /// Puts a field above all fields of the message as the filter saw it.
     InsertHeader {
         /// The field's name.
@@ -145,6 +155,8 @@ pub struct Verdict {
     pub hits: Vec<Hit>,
     /// What the scanner said; `None` where none is configured.
     pub scan: Option<ScanResult>,
+    /// Why it has no signature, or none of some key; as labels.
+    pub not_signed: Vec<NotSigned>,
     /// The edits, in the order in which they are applied.
     pub changes: Vec<Change>,
     /// Why, in sentences.
@@ -179,6 +191,10 @@ impl fmt::Display for Change {
         match self {
             Self::DeleteHeader { name, occurrence } => {
                 write!(f, "delete-header {name} {occurrence}")
+            }
+            Self::ReplaceHeader { name, occurrence, value } => {
+                let value = value.replace("\r\n", "\\n");
+                write!(f, "replace-header {name} {occurrence}: {value}")
             }
             Self::InsertHeader { name, value } => {
                 write!(f, "insert-header {name}: {}", value.replace("\r\n", "\\n"))

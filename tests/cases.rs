@@ -103,6 +103,10 @@ fn seen(outcome: &Outcome) -> String {
         Edit::Change(occurrence, name, value) if value.is_empty() => {
             format!("change delete-header {name} {occurrence}")
         }
+        Edit::Change(occurrence, name, value) => {
+            let value = value.strip_prefix(' ').expect("a space after the colon");
+            format!("change replace-header {name} {occurrence}: {}", value.replace('\n', "\\n"))
+        }
         Edit::Quarantine(reason) => format!("change quarantine {reason}"),
         other => format!("{other:?}"),
     }));

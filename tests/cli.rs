@@ -113,6 +113,7 @@ fn the_json_verdict_has_all_its_parts() {
             "changes",
             "disposition",
             "hits",
+            "not_signed",
             "origin",
             "queue_id",
             "reasons",

@@ -10,6 +10,7 @@ use mailseal::config::fields::{Default as Value, SECTIONS};
 use mailseal::config::sample::sample;
 use mailseal::config::{Config, Endpoint, Loaded, SignLocal};
 use mailseal::dkim::canonical::Canonicalization;
+use mailseal::sign::map::{Authors, Mapped};
 use mailseal::verdict::Action;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -66,13 +67,20 @@ fn key_set(line: &str) -> String {
 
 #[test]
 fn the_examples_in_the_sample_are_valid() {
+    let parse = |text: &str| Loaded::parse(text, Path::new("example"), Path::new("")).unwrap();
     for section in SECTIONS {
+        let mut examples = Vec::new();
         for field in section.fields {
             let Value::Unset(example) = field.default else { continue };
-            let open = if section.repeated { "[[" } else { "[" };
-            let close = if section.repeated { "]]" } else { "]" };
-            let text = format!("{open}{}{close}\n{} = {example}\n", section.name, field.name);
-            Loaded::parse(&text, Path::new("example"), Path::new("")).unwrap();
+            examples.push(format!("{} = {example}\n", field.name));
+        }
+        // Entries of a repeated section may need one another.
+        if section.repeated {
+            parse(&format!("[[{}]]\n{}", section.name, examples.concat()));
+            continue;
+        }
+        for example in examples {
+            parse(&format!("[{}]\n{example}", section.name));
         }
     }
 }
@@ -124,6 +132,12 @@ fn what_is_shown_reads_back_to_the_same_configuration() {
         canonicalization = "simple/relaxed"
         expire_secs = 1_209_600
         fields = ["Subject", "from", "subject"]
+        [[sign.map]]
+        from = "*.Bücher.example"
+        domain = "example.org."
+        selectors = ["S1"]
+        also = true
+        auid = false
         [[policy.exempt]]
         lists = ["<a\"b.example>"]
         [[policy.exempt]]
@@ -137,7 +151,17 @@ fn what_is_shown_reads_back_to_the_same_configuration() {
     assert_eq!(again.shown, loaded.shown);
     assert_eq!(loaded.config.sign.keys, Path::new("/etc/mailseal/private"));
     assert_eq!(loaded.config.rules.dir, Path::new("/etc/mailseal/rules"));
-    assert_eq!(loaded.config.sign.fields, ["From", "Subject"]);
+    // RFC 8058 §4: these two must be covered.
+    let signed = ["From", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post"];
+    assert_eq!(loaded.config.sign.fields, signed);
+    let below = Authors::Below("xn--bcher-kva.example".into());
+    let mapped = Mapped {
+        domain: "example.org".into(),
+        selectors: vec!["s1".parse().unwrap()],
+        also: true,
+        auid: false,
+    };
+    assert_eq!(loaded.config.sign.map.iter().collect::<Vec<_>>(), [(&below, &mapped)]);
     assert_eq!(loaded.config.policy.exempt[1].domains, ["xn--bcher-kva.example"]);
 }
 
@@ -148,6 +172,34 @@ fn dotted_keys_and_inline_tables_are_sections_too() {
     let config = Loaded::parse(text, Path::new("m"), Path::new("")).unwrap().config;
     assert_eq!(config.dns.timeout, Duration::from_secs(7));
     assert_eq!((config.limits.recipients_max, config.milter.socket_mode), (16, 0o600));
+}
+
+#[test]
+fn signatures_that_do_not_align_are_warned_about() {
+    let map = |from: &str, domain: &str| {
+        let text = format!("[[sign.map]]\nfrom = \"{from}\"\ndomain = \"{domain}\"\n");
+        let text = format!("[identity]\nauthserv_id = \"mx.example.org\"\n{text}");
+        Loaded::parse(&text, Path::new("m"), Path::new("")).unwrap().warnings
+    };
+    for (from, domain) in [
+        ("*.example.org", "example.org"),
+        ("a.example.org", "example.org"),
+        ("example.org", "mail.example.org"),
+        ("*.b.example.org", "a.b.example.org"),
+    ] {
+        assert_eq!(map(from, domain), [""; 0], "{from} {domain}");
+    }
+    for (from, domain) in [
+        ("example.net", "example.org"),
+        ("*", "example.org"),
+        ("*.evil-example.org", "example.org"),
+    ] {
+        let warnings = map(from, domain);
+        assert!(
+            matches!(&warnings[..], [one] if one.contains("does not align for DMARC")),
+            "{warnings:?}"
+        );
+    }
 }
 
 #[test]

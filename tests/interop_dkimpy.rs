@@ -144,6 +144,43 @@ fn dkimpy_verifies_what_we_sign() {
     }
 }
 
+/// A parent's key with `i=` below it, and a U-label in From with A-labels in `d=` (RFC 8616).
+#[test]
+fn dkimpy_verifies_a_subdomain_in_i_and_a_u_label_in_from() {
+    let fields: Vec<String> = ["From", "To", "Subject"].map(str::to_owned).to_vec();
+    let key = SigningKey::from_pem(&generate_rsa(2048).unwrap()).unwrap();
+    let record = dns_text(key.key_type(), &key.public_key(), false, false);
+    let mut cases = Vec::new();
+    for (from, domain, auid) in [
+        ("a@a.example.org", "example.org", Some("@a.example.org")),
+        ("a@b\u{fc}cher.example", "xn--bcher-kva.example", None),
+        ("a@x.b\u{fc}cher.example", "xn--bcher-kva.example", Some("@x.xn--bcher-kva.example")),
+    ] {
+        let text = format!("From: {from}\r\nTo: b@example.net\r\nSubject: x\r\n\r\nbody\r\n");
+        let message = Message::parse(text.as_bytes());
+        let request = SigningRequest {
+            key: &key,
+            domain,
+            selector: "sel",
+            auid,
+            header_canonicalization: Relaxed,
+            body_canonicalization: Relaxed,
+            fields: &fields,
+            oversigned: &fields,
+            body_hash: &message.body_hash(Relaxed),
+            now: 1_700_000_000,
+            expire_secs: None,
+        };
+        let value = request.sign(&message.headers).unwrap();
+        let signed = message.with_field("DKIM-Signature", format!(" {value}").as_bytes());
+        let name = format!("sel._domainkey.{domain}");
+        cases.push(json!({"message": base64(&signed.octets()), "records": {name: record}}));
+    }
+    for (case, answer) in cases.iter().zip(dkimpy("verify", &cases)) {
+        assert_eq!(answer, json!(true), "{case}");
+    }
+}
+
 #[test]
 fn we_verify_what_dkimpy_signs() {
     let fields = ["from", "to", "subject", "from", "subject"];

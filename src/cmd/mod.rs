@@ -3,7 +3,7 @@
 mod check;
 mod config;
 pub(crate) mod dns;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod print;
 mod rules;
 mod serve;

@@ -3,9 +3,11 @@
 //! From it come the sample config, the defaults, and the names that a config file may use. To add a
 //! key: a field here, a line in `resolve`, and a case in `tests/bad_configs/`.
 
+mod publish;
 mod rotation;
 
-use rotation::ROTATION;
+use publish::PUBLISH;
+use rotation::{ROTATION, WATCH};
 
 /// A section of the file.
 pub struct Section {
@@ -55,6 +57,16 @@ pub const SECTIONS: &[Section] = &[
     section("identity", "Who we are, and whom we trust.", IDENTITY),
     section("dns", "Whom we ask.", DNS),
     section("sign", "DKIM signing of mail that leaves.", SIGN),
+    Section {
+        name: "sign.map",
+        doc: "Who signs for author domains other than by their own keys. The first of these that\n\
+              there is decides: maps of exactly the author domain, its own active keys, maps of its\n\
+              nearest parent (*.PARENT), maps of all (*). Several maps of one from all sign. Where\n\
+              domain is neither above nor below the author domain, DMARC does not count the\n\
+              signature (it does not align), and a warning says so.",
+        repeated: true,
+        fields: SIGN_MAP,
+    },
     section("rotation", "How signing keys live, and who changes them.", ROTATION),
     section("watch", "What DNS shows of our domains, looked at while serving.", WATCH),
     section("publish", "The DNS records of our domains.", PUBLISH),
@@ -171,13 +183,15 @@ const SIGN: &[Field] = &[
 "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "List-Unsubscribe",
 "List-Unsubscribe-Post", "Autocrypt"
 ]"#,
-        "The header fields that are signed where present. From always is.",
+        "The header fields that are signed where present. From always is, and so are\n\
+         List-Unsubscribe and List-Unsubscribe-Post (RFC 8058).",
     ),
     key(
         "oversign",
         r#"["To", "Cc", "Subject", "Reply-To", "Content-Type"]"#,
         "The header fields that are signed once more than present, so that none can be added.\n\
-         From always is. Not Date or Message-ID: Sendmail adds them after us.",
+         From always is. Not Date or Message-ID: Sendmail adds them after us. Never Sender,\n\
+         List-* and Resent-*: lists and people who hand mail on add them, and rightly.",
     ),
     key(
         "local",
@@ -187,68 +201,12 @@ const SIGN: &[Field] = &[
     ),
 ];
 
-const WATCH: &[Field] = &[
-    key(
-        "pending_secs",
-        "60",
-        "How often the name servers are asked for the record of a key that is to sign, in seconds,\n\
-         from 5 to 1800.",
-    ),
-    key(
-        "every_secs",
-        "3600",
-        "How often they are asked for the records of all other keys, and DNS for the DMARC and SPF\n\
-         records of the domains that sign, in seconds, from 60 to 86400. What is lost or changed\n\
-         is a warning and a metric.",
-    ),
-    key(
-        "on_lost_record",
-        r#""warn""#,
-        "Where no name server shows the record of a key that signs any more: \"warn\", or \"stop\"\n\
-         signing with it until one does. Mail that is signed in vain is treated like unsigned mail.",
-    ),
-];
-
-const PUBLISH: &[Field] = &[
-    unset(
-        "server",
-        r#""192.0.2.53""#,
-        "The primary of our zones, as \"ADDRESS\" or \"ADDRESS:PORT\", which takes dynamic updates\n\
-         (RFC 2136). Wants key_file. Not set: records are published by hand.",
-    ),
-    unset(
-        "key_file",
-        r#""update.key""#,
-        "The TSIG key that signs the updates, hmac-sha256, in a file as tsig-keygen writes it, with\n\
-         mode 0600. Relative to this file's directory; without a file, to the current directory.",
-    ),
-    key(
-        "ttl_secs",
-        "3600",
-        "The time to live of published records, in seconds, from 60 to 86400. A key that is\n\
-         withdrawn is seen for so long in caches.",
-    ),
-    key(
-        "dkim_strict",
-        "false",
-        "Whether key records say t=s: no signature may then name a subdomain in i=.",
-    ),
-    unset(
-        "dmarc",
-        r#""v=DMARC1; p=quarantine; rua=mailto:dmarc-reports@example.org""#,
-        "The DMARC record of each of our domains. Not set: mailseal leaves it alone.",
-    ),
-    unset(
-        "spf",
-        r#""v=spf1 mx -all""#,
-        "The SPF record of each of our domains. Not set: mailseal leaves it alone.",
-    ),
-    unset(
-        "tls_rpt",
-        r#""v=TLSRPTv1; rua=mailto:tls-reports@example.org""#,
-        "The record for reports on TLS (RFC 8460) of each of our domains. Not set: mailseal leaves\n\
-         it alone.",
-    ),
+const SIGN_MAP: &[Field] = &[
+    unset("from", r#""*.example.org""#, "Author domains: one, all below one, or \"*\" for all."),
+    unset("domain", r#""example.org""#, "Who signs (d=), with its active keys."),
+    unset("selectors", r#"["s2026-11-a"]"#, "Which of its keys; not set: all."),
+    unset("also", "true", "Whether it signs beside what signs anyway."),
+    unset("auid", "false", "Not set: i= names an author domain below d=. Not with t=s records."),
 ];
 
 const VERIFY: &[Field] = &[

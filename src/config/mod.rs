@@ -10,6 +10,7 @@
 pub mod endpoint;
 pub mod error;
 pub mod fields;
+mod map;
 pub(crate) mod nearest;
 mod parse;
 mod resolve;
@@ -29,6 +30,7 @@ use ipnet::IpNet;
 use crate::dkim::canonical::Canonicalization;
 /// `[rotation]`: how signing keys live.
 pub use crate::keys::Policy as Rotation;
+use crate::sign::map::SignMap;
 use crate::verdict::Action;
 
 pub use endpoint::Endpoint;
@@ -172,6 +174,8 @@ pub struct Sign {
     pub oversign: Vec<String>,
     /// Which mail of local origin is signed.
     pub local: SignLocal,
+    /// `[[sign.map]]`: who signs for author domains other than by their own keys.
+    pub map: SignMap,
 }
 
 /// Which mail of local origin is signed.

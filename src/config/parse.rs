@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use super::endpoint::Endpoint;
 use super::error::{Complaint, quoted};
 use crate::dns::{Kind, policy};
+use crate::keys::{DomainName, Selector};
 use crate::message::domain::{NAME_OCTETS_MAX, normalize};
+use crate::sign::map::Authors;
 
 /// The port of DNS (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
@@ -100,6 +102,46 @@ pub(super) fn field_name(text: &str) -> Result<String, Complaint> {
             .hint("it changes on the way, and the signature would break"));
     }
     Ok(text.to_owned())
+}
+
+/// The name of a header field that may be signed once more than it is there. What lists and
+/// resenders add on the way, and rightly, must not be signed as absent.
+pub(super) fn oversigned_name(text: &str) -> Result<String, Complaint> {
+    let name = field_name(text)?;
+    let lower = name.to_ascii_lowercase();
+    let is_added = lower == "sender" || ["list-", "resent-"].iter().any(|p| lower.starts_with(p));
+    if !is_added {
+        return Ok(name);
+    }
+    Err(Complaint::new(format!("{} must not be oversigned", quoted(text))).hint(
+        "lists and people who hand mail on add it; in sign.fields it is signed where it is there",
+    ))
+}
+
+/// The author domains of a map.
+pub(super) fn authors(text: &str) -> Result<Authors, Complaint> {
+    let normalized = |text: &str| {
+        normalize(text).ok_or_else(|| {
+            Complaint::new(format!("{} names no author domains", quoted(text)))
+                .hint("write example.org, *.example.org for all below it, or * for all")
+        })
+    };
+    match text.strip_prefix("*.") {
+        _ if text == "*" => Ok(Authors::Any),
+        Some(parent) => normalized(parent).map(Authors::Below),
+        None => normalized(text).map(Authors::Domain),
+    }
+}
+
+/// A domain that signs.
+pub(super) fn signing_domain(text: &str) -> Result<String, Complaint> {
+    let domain = DomainName::parse(text).map_err(|error| Complaint::new(error.to_string()))?;
+    Ok(domain.as_str().to_owned())
+}
+
+/// A selector.
+pub(super) fn selector(text: &str) -> Result<Selector, Complaint> {
+    Selector::parse(text).map_err(|error| Complaint::new(error.to_string()))
 }
 
 /// Any text of one line that is not empty.

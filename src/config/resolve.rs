@@ -11,6 +11,7 @@ use crate::dns::Kind;
 
 use super::error::{Complaint, quoted};
 use super::fields;
+use super::map;
 use super::nearest::nearest;
 use super::parse;
 use super::section::{Gathered, Section, home_of, shown_text};
@@ -30,7 +31,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         milter: milter(open("milter", root, out)),
         identity: identity(open("identity", root, out)),
         dns: dns(open("dns", root, out)),
-        sign: sign(open("sign", root, out), base),
+        sign: sign(root, base, out),
         rotation: rotation(open("rotation", root, out)),
         watch: watch(open("watch", root, out)),
         publish: publish(root, base, out),
@@ -79,7 +80,8 @@ fn dns(mut section: Section<'_, '_>) -> Dns {
     }
 }
 
-fn sign(mut section: Section<'_, '_>, base: &Path) -> Sign {
+fn sign(root: &DeTable<'_>, base: &Path, gathered: &mut Gathered) -> Sign {
+    let mut section = open("sign", root, gathered);
     let keys = directory(&mut section, "keys", base);
     let (header_canonicalization, body_canonicalization) =
         section.take("canonicalization", word(words::CANONICALIZATIONS));
@@ -88,9 +90,10 @@ fn sign(mut section: Section<'_, '_>, base: &Path) -> Sign {
         header_canonicalization,
         body_canonicalization,
         expire: section.optional("expire_secs", integer(3_600..=31_536_000)).map(secs),
-        fields: with_from(section.take("fields", list(text(parse::field_name)))),
-        oversign: with_from(section.take("oversign", list(text(parse::field_name)))),
+        fields: signed(section.take("fields", list(text(parse::field_name)))),
+        oversign: with("From", section.take("oversign", list(text(parse::oversigned_name)))),
         local: section.take("local", word(words::SIGN_LOCALS)),
+        map: map::sign_map(root, gathered),
     }
 }
 
@@ -130,10 +133,21 @@ fn each_once<T: Ord>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// From is signed and oversigned whatever the lists say (RFC 6376 §5.4), and no name is there
-/// twice.
-fn with_from(names: Vec<String>) -> Vec<String> {
-    let mut kept = vec!["From".to_owned()];
+/// Besides what the list says: From (RFC 6376 §5.4), and the fields of one-click unsubscription,
+/// which "MUST be covered by the signature" (RFC 8058 §4).
+fn signed(names: Vec<String>) -> Vec<String> {
+    let mut names = with("From", names);
+    for name in ["List-Unsubscribe", "List-Unsubscribe-Post"] {
+        if !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+/// The names with one before them, and none there twice.
+fn with(first: &str, names: Vec<String>) -> Vec<String> {
+    let mut kept = vec![first.to_owned()];
     for name in names {
         if !kept.iter().any(|seen| seen.eq_ignore_ascii_case(&name)) {
             kept.push(name);
@@ -292,7 +306,7 @@ fn open<'a, 'g>(
     Section::new(name, table_of(root, name), gathered)
 }
 
-fn table_of<'a>(root: &'a DeTable<'a>, name: &str) -> Option<&'a DeTable<'a>> {
+pub(super) fn table_of<'a>(root: &'a DeTable<'a>, name: &str) -> Option<&'a DeTable<'a>> {
     match root.get(name)?.get_ref() {
         DeValue::Table(table) => Some(table),
         _ => None,
@@ -326,7 +340,7 @@ fn unknown_section(name: &str) -> Complaint {
     }
 }
 
-fn not_repeated(name: &str) -> Complaint {
+pub(super) fn not_repeated(name: &str) -> Complaint {
     Complaint::new(format!("{name} is a list of tables"))
         .hint(format!("write [[{name}]] in double brackets"))
 }

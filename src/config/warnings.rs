@@ -47,5 +47,6 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
+    warnings.extend(super::map::warnings(&config.sign.map));
     warnings
 }

@@ -2,6 +2,7 @@
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
 const SEQUENCE: u8 = 0x30;
 /// rsaEncryption, 1.2.840.113549.1.1.1, as an OBJECT IDENTIFIER.
 const RSA_ENCRYPTION: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
@@ -23,6 +24,30 @@ pub(super) fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (bits, []) = element(key, BIT_STRING)? else { return None };
     let (sequence, []) = element(bits.strip_prefix(&[0])?, SEQUENCE)? else { return None };
     integers(sequence)
+}
+
+/// How many bits an `RSAPrivateKey` has (RFC 8017 A.1.2), whether it is whole or not.
+pub(super) fn rsa_private_bits(der: &[u8]) -> Option<u32> {
+    let (sequence, _) = element(der, SEQUENCE)?;
+    let (_version, rest) = element(sequence, INTEGER)?;
+    let modulus = positive(element(rest, INTEGER)?.0)?;
+    let leading = modulus.first()?.leading_zeros();
+    Some(modulus.len() as u32 * 8 - leading)
+}
+
+/// The algorithm of a PKCS#8 key, as the octets of an OBJECT IDENTIFIER's element with what stands
+/// behind it, and the key (RFC 5208 §5).
+pub(super) fn pkcs8_parts(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (sequence, _) = element(der, SEQUENCE)?;
+    let (_version, rest) = element(sequence, INTEGER)?;
+    let (algorithm, rest) = element(rest, SEQUENCE)?;
+    let (key, _) = element(rest, OCTET_STRING)?;
+    Some((algorithm, key))
+}
+
+/// Whether a PKCS#8 algorithm is rsaEncryption.
+pub(super) fn is_rsa(algorithm: &[u8]) -> bool {
+    algorithm.starts_with(&RSA_ENCRYPTION)
 }
 
 /// Wraps an `RSAPublicKey` as a `SubjectPublicKeyInfo`, which is what key records hold in practice

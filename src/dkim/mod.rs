@@ -6,6 +6,7 @@ pub mod canonical;
 mod der;
 pub mod digest;
 pub(crate) mod folded;
+pub mod foreign_key;
 pub(crate) mod key_check;
 pub mod name;
 pub mod record;

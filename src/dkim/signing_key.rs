@@ -53,8 +53,7 @@ impl SigningKey {
             return Self::from_pkcs8(&der);
         }
         if let Some(der) = pem_block(pem, RSA) {
-            let pair = RsaKeyPair::from_der(&der).map_err(|_| KeyError::Unusable)?;
-            return Ok(Self { pair: Pair::Rsa(Box::new(pair)) });
+            return Self::from_pkcs1(&der);
         }
         let encrypted = pem.contains("BEGIN ENCRYPTED PRIVATE KEY") || pem.contains("Proc-Type:");
         Err(if encrypted { KeyError::Encrypted } else { KeyError::Pem })
@@ -67,6 +66,30 @@ impl SigningKey {
         }
         let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| KeyError::Unusable)?;
         Ok(Self { pair: Pair::Rsa(Box::new(pair)) })
+    }
+
+    /// Reads an RSA key in PKCS#1 (DER).
+    pub fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        let pair = RsaKeyPair::from_der(der).map_err(|_| KeyError::Unusable)?;
+        Ok(Self { pair: Pair::Rsa(Box::new(pair)) })
+    }
+
+    /// Makes the Ed25519 key of a seed of 32 octets (RFC 8032 §5.1.5).
+    pub(super) fn from_ed25519_seed(seed: &[u8]) -> Option<Self> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+        Some(Self { pair: Pair::Ed25519(pair) })
+    }
+
+    /// The key as PKCS#8 in PEM, in which the key store keeps it.
+    pub fn to_pem(&self) -> Result<String, KeyError> {
+        let library = |_| KeyError::Library;
+        match &self.pair {
+            Pair::Rsa(pair) => {
+                let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&**pair).map_err(library)?;
+                Ok(to_pem(der.as_ref()))
+            }
+            Pair::Ed25519(pair) => Ok(to_pem(pair.to_pkcs8v1().map_err(library)?.as_ref())),
+        }
     }
 
     /// The key's type.

@@ -24,6 +24,7 @@ pub mod domain;
 mod error;
 pub mod event;
 mod file;
+pub mod import;
 mod key;
 mod layout;
 pub mod lifecycle;

@@ -42,6 +42,14 @@ pub fn emit(headers: &HeaderBlock, body: &[u8], changes: &[Change]) -> Vec<u8> {
             Change::InsertHeader { name, value } => {
                 fields.insert(0, (name.as_bytes(), format!(" {value}").into_bytes()));
             }
+            Change::ReplaceHeader { name, occurrence, value } => {
+                let mut named = fields
+                    .iter_mut()
+                    .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+                if let Some((_, old)) = named.nth((*occurrence as usize).saturating_sub(1)) {
+                    *old = format!(" {value}").into_bytes();
+                }
+            }
             Change::DeleteHeader { name, occurrence } => {
                 let mut seen = 0;
                 fields.retain(|(field, _)| {

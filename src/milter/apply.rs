@@ -37,7 +37,9 @@ async fn edit(cx: &mut EomContext<Session>, changes: &[Change], space: bool) -> 
 fn octets(change: &Change) -> usize {
     match change {
         Change::DeleteHeader { name, .. } => name.len(),
-        Change::InsertHeader { name, value } => name.len() + value.len(),
+        Change::ReplaceHeader { name, value, .. } | Change::InsertHeader { name, value } => {
+            name.len() + value.len()
+        }
         Change::Quarantine { reason } => reason.len(),
     }
 }
@@ -53,16 +55,21 @@ async fn edit_one(
             let index = i32::try_from(*occurrence).unwrap_or(i32::MAX);
             cx.actions.change_header(name.as_str(), index, None::<&str>).await
         }
+        Change::ReplaceHeader { name, occurrence, value } => {
+            let index = i32::try_from(*occurrence).unwrap_or(i32::MAX);
+            cx.actions.change_header(name.as_str(), index, Some(wire_value(value, space))).await
+        }
         Change::InsertHeader { name, value } => {
-            // Folds go as LF.
-            let mut value = value.replace("\r\n", "\n");
-            if space {
-                value.insert(0, ' ');
-            }
-            cx.actions.insert_header(0, name.as_str(), value).await
+            cx.actions.insert_header(0, name.as_str(), wire_value(value, space)).await
         }
         Change::Quarantine { reason } => cx.actions.quarantine(reason.as_str()).await,
     }
+}
+
+/// Folds go as LF.
+fn wire_value(value: &str, space: bool) -> String {
+    let value = value.replace("\r\n", "\n");
+    if space { format!(" {value}") } else { value }
 }
 
 fn refuse(cx: &mut EomContext<Session>, reply: Option<&Reply>, status: Status) -> Status {

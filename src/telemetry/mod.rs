@@ -46,6 +46,7 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         dmarc = %auth.dmarc.as_ref().map_or("-", |dmarc| dmarc.result.as_str()),
         hits = %list(verdict.hits.iter().map(|hit| hit.rule.clone()).collect()),
         scan = %verdict.scan.as_ref().map_or("-".to_owned(), ScanResult::in_full),
+        not_signed = %list(verdict.not_signed.iter().map(|reason| reason.label().to_owned()).collect()),
         disposition = %verdict.disposition.as_str(),
         reply = %verdict.reply.as_ref().map_or("-".to_owned(), ToString::to_string),
         observe,

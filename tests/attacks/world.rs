@@ -148,7 +148,9 @@ impl Judged {
 
 fn octets(change: &Change) -> usize {
     match change {
-        Change::InsertHeader { name, value } => name.len() + value.len(),
+        Change::InsertHeader { name, value } | Change::ReplaceHeader { name, value, .. } => {
+            name.len() + value.len()
+        }
         Change::DeleteHeader { .. } => 0,
         Change::Quarantine { reason } => reason.len(),
     }

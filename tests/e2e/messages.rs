@@ -44,3 +44,10 @@ pub(crate) fn infected_in_base64(from: &str) -> Vec<u8> {
     );
     message(from, mime, &part)
 }
+
+/// Two fields of one name, of which the second is a line of some 1,400 octets.
+pub(crate) fn long_header() -> String {
+    let ids: Vec<String> =
+        (0..40).map(|id| format!("<{id:03}.0123456789@mail.example.net>")).collect();
+    format!("X-Thread: short\r\nx-thread: {}\r\nReferences: {}\r\n", ids.join(" "), ids.join(" "))
+}

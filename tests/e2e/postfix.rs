@@ -2,8 +2,8 @@
 
 use crate::Test;
 use crate::mailroom::{Mailroom, OBSERVER, OURS, THEIR_CLIENT, THEIR_HOST, THEIRS};
-use crate::messages::{infected, infected_in_base64, message, text, their_message};
-use crate::signatures::{assert_signed_by_us, header_names};
+use crate::messages::{infected, infected_in_base64, long_header, message, text, their_message};
+use crate::signatures::{assert_folded, assert_signed_by_us, header_names};
 use crate::support::postfix::{BOUNCING_DOMAIN, PASSWORD, USER};
 use crate::support::sink::Delivery;
 use crate::support::smtp::{Client, Reply};
@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
         "postfix::mail_of_an_authenticated_client_is_signed",
         mail_of_an_authenticated_client_is_signed,
     ),
+    ("postfix::long_header_lines_are_folded", long_header_lines_are_folded),
     ("postfix::mail_to_an_originating_daemon_is_signed", mail_to_an_originating_daemon_is_signed),
     ("postfix::mail_by_sendmail_is_signed", mail_by_sendmail_is_signed),
     ("postfix::mail_of_a_stranger_is_not_signed", mail_of_a_stranger_is_not_signed),
@@ -100,6 +101,14 @@ fn mail_of_an_authenticated_client_is_signed(mailroom: &Mailroom) {
     let delivery = mailroom.sink.delivery(to);
     assert_signed_by_us(mailroom, &delivery);
     assert_eq!(delivery.values("Authentication-Results"), [""; 0]);
+}
+
+fn long_header_lines_are_folded(mailroom: &Mailroom) {
+    let (to, from) = ("long-header@example.net", &format!("joe@{OURS}"));
+    let mut client = Client::connect(mailroom.postfix().addr("submission"), "[192.0.2.99]");
+    client.authenticate(USER, PASSWORD);
+    client.send(from, to, &message(from, &long_header(), "Hello.\r\n")).expect(250);
+    assert_folded(mailroom, &mailroom.sink.delivery(to));
 }
 
 fn mail_to_an_originating_daemon_is_signed(mailroom: &Mailroom) {

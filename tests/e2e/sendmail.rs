@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::Test;
 use crate::mailroom::{Mailroom, OURS, THEIRS};
-use crate::messages::their_message;
-use crate::signatures::{assert_signed_by_us, header_names};
+use crate::messages::{long_header, message, their_message};
+use crate::signatures::{assert_folded, assert_signed_by_us, header_names};
 use crate::support::recorder;
 use crate::support::sendmail::{PASSWORD, USER};
 use crate::support::smtp::Client;
@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
         mail_of_an_authenticated_client_is_signed,
     ),
     ("sendmail::mail_by_sendmail_is_signed", mail_by_sendmail_is_signed),
+    ("sendmail::long_header_lines_are_folded", long_header_lines_are_folded),
 ];
 
 /// A client that is not in `trusted_networks`.
@@ -78,4 +79,12 @@ fn mail_by_sendmail_is_signed(mailroom: &Mailroom) {
         format!("From: Root <{from}>\nTo: {to}\nSubject: a  job of cron's\n\n.\n.dot\n\nok \n\n");
     mailroom.sendmail().sendmail(from, to, &message);
     assert_signed_by_us(mailroom, &mailroom.sink.delivery(to));
+}
+
+fn long_header_lines_are_folded(mailroom: &Mailroom) {
+    let (to, from) = ("sm-long-header@example.net", &format!("joe@{OURS}"));
+    let mut client = Client::connect_from(STRANGER, mailroom.sendmail().addr, "stranger.example");
+    client.authenticate(USER, PASSWORD);
+    client.send(from, to, &message(from, &long_header(), "Hello.\r\n")).expect(250);
+    assert_folded(mailroom, &mailroom.sink.delivery(to));
 }

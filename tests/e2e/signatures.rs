@@ -30,3 +30,17 @@ pub(crate) fn assert_signed_by_us(mailroom: &Mailroom, delivery: &Delivery) {
 pub(crate) fn header_names(delivery: &Delivery) -> Vec<String> {
     delivery.fields().into_iter().map(|(name, _)| name).collect()
 }
+
+/// The lines of `long_header` were folded, each field in its place, before they were signed.
+pub(crate) fn assert_folded(mailroom: &Mailroom, delivery: &Delivery) {
+    let header = delivery.header();
+    let longest = header.lines().map(str::len).max();
+    assert!(longest.is_some_and(|octets| octets <= 998), "a line of {longest:?} octets:\n{header}");
+    let values = delivery.values("X-Thread");
+    assert_eq!(values.first().map(String::as_str), Some("short"), "{header}");
+    assert_eq!((values.len(), &values[1]), (2, &delivery.values("References")[0]), "{header}");
+    assert_eq!(values[1].split(' ').count(), 40, "{header}");
+    let signed = delivery.values("DKIM-Signature").iter().all(|s| s.contains("references"));
+    assert!(signed, "{header}");
+    assert_signed_by_us(mailroom, delivery);
+}

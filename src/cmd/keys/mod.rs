@@ -3,6 +3,7 @@
 mod make;
 mod rotate;
 mod status;
+pub(crate) mod transfer;
 
 use anyhow::bail;
 use mailseal::config::Config;
@@ -24,6 +25,8 @@ pub(crate) async fn run(command: &Keys) -> anyhow::Result<Outcome> {
         Keys::Retire(args) => rotate::retire(args).await,
         Keys::Revoke(args) => rotate::revoke(args).await,
         Keys::List { config } => list(config),
+        Keys::Import(args) => transfer::import(args),
+        Keys::Export(args) => transfer::export(args),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The keys of `[rotation]`.
+//! The keys of `[rotation]` and `[watch]`.
 
 use super::{Field, key, unset};
 
@@ -65,5 +65,27 @@ pub(super) const ROTATION: &[Field] = &[
         "\"dated\"",
         "What new selectors look like: \"dated\" as in s2026-11-a, or \"random\", which nobody can ask\n\
          DNS for before the record is there.",
+    ),
+];
+
+pub(super) const WATCH: &[Field] = &[
+    key(
+        "pending_secs",
+        "60",
+        "How often the name servers are asked for the record of a key that is to sign, in seconds,\n\
+         from 5 to 1800.",
+    ),
+    key(
+        "every_secs",
+        "3600",
+        "How often they are asked for the records of all other keys, and DNS for the DMARC and SPF\n\
+         records of the domains that sign, in seconds, from 60 to 86400. What is lost or changed\n\
+         is a warning and a metric.",
+    ),
+    key(
+        "on_lost_record",
+        r#""warn""#,
+        "Where no name server shows the record of a key that signs any more: \"warn\", or \"stop\"\n\
+         signing with it until one does. Mail that is signed in vain is treated like unsigned mail.",
     ),
 ];
