@@ -46,7 +46,7 @@ pub(crate) struct Keys {
 
 struct Key {
     pem: String,
-    signing_key: SigningKey,
+    private: SigningKey,
     record: String,
 }
 
@@ -93,7 +93,7 @@ impl Keys {
 
     /// The Ed25519 key as rspamd takes it: the private and the public half in base64.
     pub(crate) fn halves(&self) -> String {
-        let public = self.ed25519.signing_key.public_key();
+        let public = self.ed25519.private.public_key();
         BASE64_STANDARD.encode([self.seed_octets(), public].concat())
     }
 
@@ -131,7 +131,7 @@ impl Keys {
     pub(crate) fn sign_for(&self, domain: &str, form: &Form, message: &Message) -> Message {
         let fields = FIELDS.map(str::to_owned);
         let request = SigningRequest {
-            key: &self.of(form).signing_key,
+            key: &self.of(form).private,
             domain,
             selector: &form.selector,
             auid: None,
@@ -155,8 +155,8 @@ impl Keys {
 
 impl Key {
     fn new(pem: String) -> Self {
-        let signing_key = SigningKey::from_pem(&pem).unwrap();
-        let record = dns_text(signing_key.key_type(), &signing_key.public_key(), false, false);
-        Self { pem, signing_key, record }
+        let private = SigningKey::from_pem(&pem).unwrap();
+        let record = dns_text(private.key_type(), &private.public_key(), false, false);
+        Self { pem, private, record }
     }
 }
