@@ -209,3 +209,33 @@ fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
 fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
+
+/// `opendkim -t`, which reads a file, takes every field to have one space after its colon: of simple
+/// headers it judges rightly those alone that have. The daemon is told the white space by the MTA.
+#[test]
+fn opendkim_on_files_takes_one_space_after_the_colon() {
+    if !peers::are_there(&[opendkim::PROGRAM]) {
+        return;
+    }
+    let (dir, keys) = (TempDir::new().unwrap(), Keys::generate());
+    let opendkim = OpenDkim::verifier(dir.path(), &keys);
+    let form = forms().pop().unwrap();
+    assert_eq!(form.selector, "ed25519-simple-simple");
+    let selector = &form.selector;
+    for (subject, on_file) in [
+        (" one", "pass"),
+        (" folded\r\n\tonce", "pass"),
+        (" white space at the end \t", "pass"),
+        (" ", "pass"),
+        ("  two", "fail"),
+        ("\ta tab", "fail"),
+        ("none", "fail"),
+        ("", "fail"),
+    ] {
+        let header = format!("From: ann@example.org\r\nSubject:{subject}\r\n\r\nHello.\r\n");
+        let signed = keys.sign(&form, &Message::parse(header.as_bytes()));
+        assert_eq!(opendkim::word(&opendkim.results(&signed), selector), "pass", "{subject:?}");
+        let results = opendkim.results_on_file(&signed);
+        assert_eq!(opendkim::word(&results, selector), on_file, "{subject:?}");
+    }
+}

@@ -9,13 +9,14 @@ use crate::keys::{DOMAIN, Form, Keys};
 use crate::message::Message;
 use crate::mta::{Played, play};
 use crate::support::milter::Mail;
-use crate::support::process::Process;
+use crate::support::process::{Process, run};
 
 pub(crate) const PROGRAM: &str = "/usr/sbin/opendkim";
 
 pub(crate) struct OpenDkim {
     _process: Process,
     socket: PathBuf,
+    config: PathBuf,
 }
 
 impl OpenDkim {
@@ -56,10 +57,10 @@ impl OpenDkim {
         );
         fs::write(&path, common + config).unwrap();
         let mut opendkim = Command::new(PROGRAM);
-        opendkim.arg("-f").arg("-x").arg(path);
+        opendkim.arg("-f").arg("-x").arg(&path);
         let mut process = Process::start(&mut opendkim, &dir.join(format!("{name}.log")));
         process.wait_for(name, || socket.exists().then_some(()));
-        Self { _process: process, socket }
+        Self { _process: process, socket, config: path }
     }
 
     /// What it does with the message.
@@ -70,6 +71,17 @@ impl OpenDkim {
     /// The value of the Authentication-Results field that it writes.
     pub(crate) fn results(&self, message: &Message) -> String {
         self.inserted("Authentication-Results", message, &Mail::default())
+    }
+
+    /// The same by `opendkim -t`, from a file.
+    pub(crate) fn results_on_file(&self, message: &Message) -> String {
+        let path = self.config.with_extension("eml");
+        fs::write(&path, message.octets()).unwrap();
+        let mut opendkim = Command::new(PROGRAM);
+        opendkim.arg("-x").arg(&self.config).args(["-vv", "-t"]).arg(path);
+        let output = String::from_utf8(run(&mut opendkim).stdout).unwrap();
+        let (_, field) = output.split_once("'Authentication-Results'").unwrap_or_default();
+        field.to_owned()
     }
 
     /// The message with its signature on top.
@@ -92,6 +104,6 @@ impl OpenDkim {
 pub(crate) fn word<'a>(results: &'a str, selector: &str) -> &'a str {
     let of_selector = |part: &&str| part.contains(&format!("header.s={selector} "));
     let part = results.split(';').find(of_selector);
-    let word = part.and_then(|part| part.trim().strip_prefix("dkim="));
+    let word = part.and_then(|part| part.split_once("dkim=")).map(|(_, word)| word);
     word.and_then(|rest| rest.split_whitespace().next()).unwrap_or("not told")
 }
