@@ -234,9 +234,12 @@ fn message(random: &mut Random, (kind, content): Kind) -> Odd {
     Odd { kind, message: Message::parse(&[header.as_bytes(), &body].concat()) }
 }
 
+/// What is odd about [`unfinished`].
+pub(crate) const UNFINISHED: &str = "no end of the last line";
+
 /// Bodies whose last line has no end. No MTA hands these over; they reach those who read files.
 pub(crate) fn unfinished() -> Vec<Odd> {
     let bodies = ["a", "a ", " ", "\r\na", "a\r\n ", "a\r\n\r\n\t", "a\r\n \r\n "];
     let message = |body| Message::parse(format!("From: ann@example.org\r\n\r\n{body}").as_bytes());
-    bodies.map(|body| Odd { kind: "no line end", message: message(body) }).into()
+    bodies.map(|body| Odd { kind: UNFINISHED, message: message(body) }).into()
 }

@@ -10,6 +10,7 @@ use std::process::Command;
 use crate::message::Message;
 use crate::mta::play;
 use crate::opendkim::OpenDkim;
+use crate::peers;
 use crate::support::milter::Mail;
 use crate::support::process::Process;
 
@@ -22,8 +23,8 @@ pub(crate) struct OpenDmarc {
 }
 
 impl OpenDmarc {
-    /// One that asks that DNS server, and knows the public suffixes of that file.
-    pub(crate) fn start(dir: &Path, dns: Ipv4Addr, suffixes: &Path) -> Self {
+    /// One that asks that DNS server.
+    pub(crate) fn start(dir: &Path, dns: Ipv4Addr) -> Self {
         let config = format!("Mode v\nNameservers {dns}\nAlwaysAddARHeader yes\n");
         let opendkim = OpenDkim::start(dir, "opendkim-for-opendmarc", &config);
         let at = |name: &str| dir.join(name);
@@ -34,7 +35,7 @@ impl OpenDmarc {
              SPFIgnoreResults true\nSPFSelfValidate true\nPublicSuffixList {}\n\
              RejectFailures true\n",
             socket.display(),
-            suffixes.display()
+            peers::public_suffixes(dir).display()
         );
         fs::write(&conf, config).unwrap();
         let mut opendmarc = Command::new("/usr/bin/unshare");

@@ -11,12 +11,10 @@ use serde_json::Value;
 
 use crate::keys::{DOMAIN, Form, Keys};
 use crate::message::Message;
+use crate::peers;
 use crate::support::process::{Process, free_port};
 
 pub(crate) const PROGRAM: &str = "/usr/bin/rspamd";
-
-/// The public suffixes that come with it.
-pub(crate) const SUFFIXES: &str = "/usr/share/rspamd/effective_tld_names.dat";
 
 pub(crate) struct Rspamd {
     _process: Process,
@@ -24,10 +22,10 @@ pub(crate) struct Rspamd {
 }
 
 impl Rspamd {
-    /// One that verifies with what that DNS server says, and knows the public suffixes of that file.
-    pub(crate) fn verifier(dir: &Path, dns: SocketAddr, suffixes: &Path) -> Self {
+    /// One that verifies with what that DNS server says.
+    pub(crate) fn verifier(dir: &Path, dns: SocketAddr) -> Self {
         let modules = "dkim { max_sigs = 16; } spf {} dmarc {} arc {}";
-        Self::start(dir, "rspamd-verifies", dns, suffixes, modules)
+        Self::start(dir, "rspamd-verifies", dns, modules)
     }
 
     /// One that signs in relaxed/relaxed, the only pair that it has.
@@ -45,19 +43,14 @@ impl Rspamd {
             form.selector,
             path.display(),
         );
-        Self::start(
-            dir,
-            &format!("rspamd-signs-{}", form.selector),
-            nowhere,
-            Path::new(SUFFIXES),
-            &modules,
-        )
+        Self::start(dir, &format!("rspamd-signs-{}", form.selector), nowhere, &modules)
     }
 
-    fn start(dir: &Path, name: &str, dns: SocketAddr, suffixes: &Path, modules: &str) -> Self {
+    fn start(dir: &Path, name: &str, dns: SocketAddr, modules: &str) -> Self {
         let own = dir.join(name);
         fs::create_dir(&own).unwrap();
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let suffixes = peers::public_suffixes(&own);
         let (at, suffixes) = (own.display(), suffixes.display());
         let config = format!(
             "options {{
