@@ -24,7 +24,7 @@ const CONVERSATIONS: usize = 4;
 
 #[test]
 fn opendkim_verifies_what_we_sign() {
-    if !peers::are_there(&[opendkim::PROGRAM, dkimpy::PROGRAM]) {
+    if !peers::are_there(&[opendkim::PROGRAM, dkimpy::LIBRARY]) {
         return;
     }
     let (dir, keys) = (TempDir::new().unwrap(), Keys::generate());
@@ -38,7 +38,7 @@ fn opendkim_verifies_what_we_sign() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rspamd_verifies_what_we_sign() {
-    if !peers::are_there(&[rspamd::PROGRAM, dkimpy::PROGRAM]) {
+    if !peers::are_there(&[rspamd::PROGRAM, dkimpy::LIBRARY]) {
         return;
     }
     let (dir, keys) = (TempDir::new().unwrap(), Keys::generate());
@@ -58,7 +58,7 @@ async fn rspamd_verifies_what_we_sign() {
 
 #[test]
 fn dkimpy_verifies_what_we_sign() {
-    if !peers::are_there(&[dkimpy::PROGRAM]) {
+    if !peers::are_there(&[dkimpy::LIBRARY]) {
         return;
     }
     let (keys, dkimpy) = (Keys::generate(), Dkimpy::default());
@@ -93,7 +93,7 @@ fn verified_by(
 
 #[test]
 fn we_verify_what_opendkim_signs() {
-    if !peers::are_there(&[opendkim::PROGRAM, dkimpy::PROGRAM]) {
+    if !peers::are_there(&[opendkim::PROGRAM, dkimpy::LIBRARY]) {
         return;
     }
     let (dir, keys) = (TempDir::new().unwrap(), Keys::generate());
@@ -119,7 +119,7 @@ fn we_verify_what_opendkim_signs() {
 
 #[test]
 fn we_verify_what_rspamd_signs() {
-    if !peers::are_there(&[rspamd::PROGRAM, dkimpy::PROGRAM]) {
+    if !peers::are_there(&[rspamd::PROGRAM, dkimpy::LIBRARY]) {
         return;
     }
     let (dir, keys) = (TempDir::new().unwrap(), Keys::generate());
@@ -135,7 +135,7 @@ fn we_verify_what_rspamd_signs() {
 /// dkimpy computes RSA in Python: one form a message, each with every kind of message.
 #[test]
 fn we_verify_what_dkimpy_signs() {
-    if !peers::are_there(&[dkimpy::PROGRAM]) {
+    if !peers::are_there(&[dkimpy::LIBRARY]) {
         return;
     }
     let (keys, dkimpy) = (Keys::generate(), Dkimpy::default());

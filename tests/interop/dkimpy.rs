@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use crate::keys::{DOMAIN, Form, Keys, forms};
 use crate::message::Message;
 
-pub(crate) const PROGRAM: &str = "/usr/bin/python3";
+/// Where Debian puts it.
+pub(crate) const LIBRARY: &str = "/usr/lib/python3/dist-packages/dkim";
+
+const PYTHON: &str = "/usr/bin/python3";
 
 /// Some Pythons, each for one conversation at a time.
 #[derive(Default)]
@@ -35,7 +38,7 @@ impl Drop for Python {
 
 impl Python {
     fn start() -> Self {
-        let mut child = Command::new(PROGRAM)
+        let mut child = Command::new(PYTHON)
             .args(["-c", include_str!("../data/dkimpy.py")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
