@@ -1,4 +1,4 @@
-"""Speaks for dkimpy: reads one JSON request on standard input, writes one JSON answer."""
+"""Speaks for dkimpy: answers each line of standard input, a request in JSON, with a line of JSON."""
 import base64
 import json
 import sys
@@ -59,7 +59,6 @@ def arc_sign(case):
     return b64(b"".join(fields))
 
 
-request = json.load(sys.stdin)
 verbs = {
     "canonicalize": canonicalize,
     "verify": verify,
@@ -67,4 +66,6 @@ verbs = {
     "arc_verify": arc_verify,
     "arc_sign": arc_sign,
 }
-json.dump([verbs[request["verb"]](case) for case in request["cases"]], sys.stdout)
+for line in sys.stdin:
+    request = json.loads(line)
+    print(json.dumps([verbs[request["verb"]](case) for case in request["cases"]]), flush=True)

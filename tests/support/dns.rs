@@ -58,6 +58,16 @@ impl DnsServer {
     /// The same, each answer after a delay.
     pub async fn start_slow(zone: Zone, delay: Duration) -> Self {
         let (udp, tcp) = bind().await;
+        Self::serve(udp, tcp, zone, delay)
+    }
+
+    /// Answers from the zone data at that address.
+    pub async fn start_at(addr: SocketAddr, zone: Zone) -> std::io::Result<Self> {
+        let (udp, tcp) = (UdpSocket::bind(addr).await?, TcpListener::bind(addr).await?);
+        Ok(Self::serve(udp, tcp, zone, Duration::ZERO))
+    }
+
+    fn serve(udp: UdpSocket, tcp: TcpListener, zone: Zone, delay: Duration) -> Self {
         let addr = udp.local_addr().unwrap();
         let queries = Queries::default();
         let mut server = Server::new(Handler { zone, delay, queries: Arc::clone(&queries) });

@@ -1,8 +1,15 @@
 //! Plays the MTA's side of the milter protocol, version 6, and keeps what the filter asked for.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
+
+/// How long a filter may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// All actions that Sendmail and Postfix offer.
 pub const ALL_ACTIONS: u32 = 0x1ff;
@@ -13,9 +20,18 @@ pub const LEADING_SPACE: u32 = 0x10_0000;
 
 /// One conversation with a filter.
 pub struct Mta {
-    stream: TcpStream,
+    /// A socket, of whatever kind.
+    stream: File,
     /// The protocol options that the filter asked for.
     pub options: u32,
+}
+
+/// How the filter answered an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Continue,
+    /// It wants no more of the body.
+    Skip,
 }
 
 /// What the filter asked for at the end of a message.
@@ -88,9 +104,20 @@ impl Mta {
         options: u32,
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
-        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.set_nodelay(true)?;
-        let mut mta = Self { stream, options: 0 };
+        Self::negotiate(stream.into(), version, actions, options)
+    }
+
+    /// Connects to a Unix socket and negotiates, offering everything.
+    pub fn connect_unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        Self::negotiate(stream.into(), 6, ALL_ACTIONS, ALL_OPTIONS)
+    }
+
+    fn negotiate(socket: OwnedFd, version: u32, actions: u32, options: u32) -> io::Result<Self> {
+        let mut mta = Self { stream: socket.into(), options: 0 };
         let offer: Vec<u8> =
             [version, actions, options].iter().flat_map(|n| n.to_be_bytes()).collect();
         mta.send(b'O', &offer)?;
@@ -122,8 +149,8 @@ impl Mta {
         Ok((frame[0], frame.split_off(1)))
     }
 
-    /// Sends an event and awaits "continue", unless it was agreed that none comes.
-    pub fn event(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
+    /// Sends an event and awaits "continue" or "skip", unless it was agreed that none comes.
+    pub fn event(&mut self, kind: u8, payload: &[u8]) -> io::Result<Answer> {
         let (unwanted, noreply) = match kind {
             b'C' => (0x1, 0x1000),
             b'H' => (0x2, 0x2000),
@@ -136,18 +163,20 @@ impl Mta {
             _ => (0, 0),
         };
         if self.options & unwanted != 0 {
-            return Ok(());
+            return Ok(Answer::Continue);
         }
         self.send(kind, payload)?;
         if self.options & noreply != 0 {
-            return Ok(());
+            return Ok(Answer::Continue);
         }
-        let (reply, text) = self.receive()?;
-        if reply == b'c' {
-            Ok(())
-        } else {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            Err(io::Error::other(format!("event {}: reply {} {text}", kind as char, reply as char)))
+        match self.receive()? {
+            (b'c', _) => Ok(Answer::Continue),
+            (b's', _) => Ok(Answer::Skip),
+            (reply, text) => {
+                let text = String::from_utf8_lossy(&text).into_owned();
+                let (kind, reply) = (kind as char, reply as char);
+                Err(io::Error::other(format!("event {kind}: reply {reply} {text}")))
+            }
         }
     }
 
@@ -167,7 +196,8 @@ impl Mta {
         connect.extend([0, family, 0x12, 0x34]);
         connect.extend(mail.client_addr.bytes().chain([0]));
         self.event(b'C', &connect)?;
-        self.event(b'H', &[mail.helo.as_bytes(), b"\0"].concat())
+        self.event(b'H', &[mail.helo.as_bytes(), b"\0"].concat())?;
+        Ok(())
     }
 
     /// Plays a message up to the end of its body.
@@ -183,7 +213,8 @@ impl Mta {
         for rcpt in &mail.rcpts {
             self.event(b'R', format!("<{rcpt}>\0").as_bytes())?;
         }
-        self.event(b'T', b"")
+        self.event(b'T', b"")?;
+        Ok(())
     }
 
     /// Plays a message's header and body.
@@ -197,7 +228,9 @@ impl Mta {
         }
         self.event(b'N', b"")?;
         for chunk in mail.body.chunks(mail.chunk) {
-            self.event(b'B', chunk)?;
+            if self.event(b'B', chunk)? == Answer::Skip {
+                break;
+            }
         }
         self.macros(b'E', mail)
     }
