@@ -340,8 +340,9 @@ fn decode_quoted_printable(text: &str) -> Option<Vec<u8>> {
     while let Some((&octet, after)) = rest.split_first() {
         rest = after;
         if octet == b'=' {
-            let hex = std::str::from_utf8(after.get(..2)?).ok()?;
-            octets.push(u8::from_str_radix(hex, 16).ok()?);
+            // Two digits: `from_str_radix` alone would take a sign for one.
+            let hex = after.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit))?;
+            octets.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
             rest = &after[2..];
         } else {
             octets.push(octet);
