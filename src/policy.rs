@@ -7,7 +7,7 @@
 mod authentication;
 
 use crate::auth::Authentication;
-use crate::auth::arc::Endorsement;
+use crate::auth::arc::{ArcChain, Endorsement};
 use crate::config::{self, Config, Exempt};
 use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
@@ -252,6 +252,12 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
             .recipients
             .iter()
             .any(|recipient| exempt.recipients.iter().any(|entry| is_or_is_at(recipient, entry)))
+        || findings
+            .auth
+            .arc
+            .as_ref()
+            .and_then(ArcChain::newest_sealer)
+            .is_some_and(|sealer| exempt.sealers.iter().any(|domain| domain == sealer))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
 }

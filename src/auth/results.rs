@@ -14,6 +14,7 @@ mod received_spf;
 
 use super::Authentication;
 use super::arc::{ArcChain, Endorsement};
+use super::dmarc::suffix::SuffixReading;
 use super::dmarc::{Dmarc, Policy};
 use super::iprev::Iprev;
 use super::spf::{Identity, Spf};
@@ -127,7 +128,15 @@ fn dmarc(dmarc: &Dmarc, overriding: Option<&Endorsement>) -> Vec<String> {
     property(&mut result, "header.from", dmarc.author_domain.as_deref());
     property(&mut result, "policy.dmarc", dmarc.applied_policy().map(Policy::as_str));
     property(&mut result, "policy.arc", overriding.map(|_| "pass"));
+    result.extend(dmarc.psl.as_ref().map(psl));
     result
+}
+
+/// The reading that decides nothing is a comment.
+fn psl(psl: &SuffixReading) -> String {
+    let SuffixReading { result, organizational_domain, policy } = psl;
+    let policy = policy.map_or("no policy", Policy::as_str);
+    format!("(public suffix list: {result}, {organizational_domain}, {policy})")
 }
 
 fn method(name: &str, result: AuthResult, reason: Option<&str>) -> Vec<String> {

@@ -5,6 +5,7 @@ pub(crate) mod base64;
 pub mod canonical;
 mod der;
 pub mod digest;
+pub mod fit;
 pub(crate) mod folded;
 pub(crate) mod key_check;
 pub mod name;

@@ -5,6 +5,8 @@ mod name;
 pub mod records;
 mod resolver;
 mod servers;
+mod trace;
 
 pub use resolver::{Dns, LookupError, Mx, Resolver};
 pub use servers::ResolverError;
+pub use trace::Trace;

@@ -1,0 +1,194 @@
+//! Why each method said what it said, for the reader of `mailseal check`: what was asked of DNS and
+//! what it answered, what was compared, and what was done to a body that does not fit its signature.
+//!
+//! Failure: it explains what happened, and so has no failures of its own.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Authentication;
+use super::arc::ArcChain;
+use super::dmarc::suffix::{self, SuffixReading};
+use super::dmarc::{Dmarc, Identifier, Method, Policy};
+use super::iprev::Iprev;
+use crate::dkim::fit::fit;
+use crate::dkim::verify::{self, BODY_HASH_WRONG, Check};
+use crate::dns::{Dns, Trace};
+use crate::message::header::HeaderBlock;
+use crate::result::AuthResult;
+use crate::text::shown;
+
+/// What each method asked of DNS, by the method's name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traces {
+    methods: Arc<Mutex<Vec<(String, Trace)>>>,
+}
+
+/// A message that is all there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole<'a> {
+    pub(crate) headers: &'a HeaderBlock,
+    pub(crate) body: &'a [u8],
+    pub(crate) now: u64,
+    pub(crate) trusted_sealers: &'a [String],
+}
+
+impl Traces {
+    /// The method's own.
+    pub(crate) fn of(&self, method: &str) -> Trace {
+        let mut methods = self.lock();
+        if let Some((_, trace)) = methods.iter().find(|(name, _)| name == method) {
+            return trace.clone();
+        }
+        let trace = Trace::default();
+        methods.push((method.to_owned(), trace.clone()));
+        trace
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Trace)>> {
+        // Every state of the list is a good one.
+        self.methods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sentences, method by method.
+pub(crate) async fn explain(
+    auth: &Authentication,
+    message: Whole<'_>,
+    traces: &Traces,
+    dns: &Dns,
+) -> Vec<String> {
+    let mut said = Said { traces, sentences: Vec::new() };
+    if let Some(iprev) = &auth.iprev {
+        said.about("iprev", self::iprev(iprev));
+    }
+    for spf in &auth.spf {
+        said.about(&format!("spf {}", spf.identity.as_str()), None);
+    }
+    for (number, signature) in (1..).zip(&auth.dkim) {
+        let wrong = signature.reason.as_deref().is_some_and(|why| why.starts_with(BODY_HASH_WRONG));
+        let part = (signature.result == AuthResult::Pass && !signature.covers_body)
+            .then(|| "l= leaves a part of the body unsigned, so that it cannot align".to_owned());
+        let words = part.or_else(|| wrong.then(|| changed_body(message, number)));
+        said.about(&format!("dkim {number}"), words);
+    }
+    if let Some(chain) = &auth.arc {
+        said.about("arc", arc(chain, message.trusted_sealers));
+    }
+    if let Some(dmarc) = &auth.dmarc {
+        let psl = match (&dmarc.psl, &dmarc.author_domain) {
+            (None, Some(author)) => Some(suffix::read(dns, author, &auth.spf, &auth.dkim).await),
+            (psl, _) => psl.clone(),
+        };
+        said.about("dmarc", self::dmarc(dmarc, psl.as_ref()));
+    }
+    said.sentences
+}
+
+struct Said<'a> {
+    traces: &'a Traces,
+    sentences: Vec<String>,
+}
+
+impl Said<'_> {
+    /// What the method asked, and what there is to say of it.
+    fn about(&mut self, method: &str, words: impl IntoIterator<Item = String>) {
+        let asked = self.traces.of(method).lines();
+        let all = asked.into_iter().chain(words);
+        self.sentences.extend(all.map(|sentence| format!("{method}: {sentence}")));
+    }
+}
+
+fn iprev(iprev: &Iprev) -> Option<String> {
+    let name = iprev.name.as_deref().filter(|_| iprev.by_mta)?;
+    Some(format!("the MTA has verified the client's name {}", shown(name)))
+}
+
+fn changed_body(message: Whole<'_>, number: usize) -> String {
+    let checks = verify::begin(message.headers, message.now).checks;
+    let fit = match checks.get(number - 1) {
+        Some(Check::Pending(pending)) => fit(pending.signature(), message.body),
+        _ => None,
+    };
+    fit.map_or_else(
+        || {
+            "bh= fits the body neither without a footer or banner nor otherwise canonicalized"
+                .into()
+        },
+        |fit| fit.to_string(),
+    )
+}
+
+fn arc(chain: &ArcChain, trusted: &[String]) -> Vec<String> {
+    let sealers = chain.sealers.iter().map(|sealer| {
+        let trust = if trusted.contains(&sealer.domain) { "trusted" } else { "not trusted" };
+        let instance = sealer.instance;
+        format!("set {instance} was sealed by {}, which is {trust}", shown(&sealer.domain))
+    });
+    let part = (chain.result == AuthResult::Pass && !chain.covers_body)
+        .then(|| "the newest ARC-Message-Signature covers only a part of the body".to_owned());
+    let endorsed = chain.endorsements.iter().map(|endorsement| {
+        let (instance, author) = (endorsement.instance, shown(&endorsement.author_domain));
+        format!("the trusted sealer of set {instance} says that DMARC passed for {author}")
+    });
+    sealers.chain(part).chain(endorsed).collect()
+}
+
+fn dmarc(dmarc: &Dmarc, psl: Option<&SuffixReading>) -> Vec<String> {
+    let Some(author) = dmarc.author_domain.as_deref() else { return Vec::new() };
+    let asks = dmarc.record_domain.as_deref().zip(dmarc.policy).map(|(domain, policy)| {
+        let tag = dmarc.policy_tag.unwrap_or("p");
+        let testing = if dmarc.testing { ", and t=y weakens it by one step" } else { "" };
+        let policy = policy.as_str();
+        format!("the record of {domain} asks for {policy} of mail from {author} by {tag}={testing}")
+    });
+    let none = dmarc.record_domain.is_none() && dmarc.result == AuthResult::None;
+    let organizational = dmarc.organizational_domain.as_deref().unwrap_or("not known");
+    let none = none.then(|| {
+        format!("there is no record for {author}, whose organizational domain is {organizational}")
+    });
+    let compared = dmarc.identifiers.iter().map(|identifier| compared(dmarc, identifier));
+    let psl = psl.map(|SuffixReading { result, organizational_domain, policy }| {
+        let policy = policy.map_or("no policy", Policy::as_str);
+        format!(
+            "by the Public Suffix List it would be {result}: organizational domain \
+             {organizational_domain}, {policy}"
+        )
+    });
+    asks.into_iter().chain(none).chain(compared).chain(psl).collect()
+}
+
+fn compared(dmarc: &Dmarc, identifier: &Identifier) -> String {
+    let Identifier { method, domain, has_passed, aligns } = identifier;
+    let mode = dmarc.record.as_ref().map(|record| match method {
+        Method::Spf => record.aspf,
+        Method::Dkim => record.adkim,
+    });
+    let aligns = match aligns {
+        Some(true) => "aligns",
+        Some(false) => "does not align",
+        None => "may align",
+    };
+    let open = if *has_passed { "passed" } else { "was left open" };
+    let organizational = dmarc.organizational_domain.as_deref().unwrap_or("not known");
+    format!(
+        "{method} {open} for {domain}, which {aligns}: {}, organizational domain {organizational}",
+        Mode(mode.unwrap_or_default())
+    )
+}
+
+struct Mode(super::dmarc::record::Mode);
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            super::dmarc::record::Mode::Strict => "strict",
+            super::dmarc::record::Mode::Relaxed => "relaxed",
+        })
+    }
+}
