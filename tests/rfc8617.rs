@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use mailseal::auth::arc::{ArcChain, Check, begin};
 use mailseal::auth::{Authentication, results};
 use mailseal::dkim::canonical::Canonicalization::Relaxed;
-use mailseal::dkim::canonical::header::append;
-use mailseal::dkim::digest::BodyHasher;
+use mailseal::dkim::canonical::header::{SignatureField, append, hash_input};
+use mailseal::dkim::digest::{BodyHasher, BodyWant};
 use mailseal::dkim::record::dns_text;
 use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
 use mailseal::dkim::verify::KeyLookup;
+use mailseal::message::header::Field;
 use mailseal::result::AuthResult;
 use mailseal::sign::seal::{SealError, SealRequest, Sealed};
 use message::{Message, NOW, Zone, base64, crlf, sample};
@@ -298,6 +299,59 @@ fn a_signature_of_a_part_endorses_nothing() {
     assert_eq!(part.endorsement("example.org"), None);
     let failed = ArcChain { result: AuthResult::Fail, ..chain };
     assert_eq!(failed.endorsement("example.org"), None);
+}
+
+/// The message with a set whose ARC-Message-Signature covers only the body's first octets, which our
+/// own sealer never makes.
+fn sealed_in_part(sealer: &Sealer, message: &Message, length: u64) -> Message {
+    let want = BodyWant { canonicalization: Relaxed, length: Some(length) };
+    let mut hasher = BodyHasher::new([want]);
+    hasher.update(&message.body);
+    let bh = base64(&hasher.finish().get(&want).unwrap().sha256);
+    let tags = format!("i=1; a=ed25519-sha256; d={}; s=s;", sealer.domain);
+    let signed = |input: &[u8]| base64(&sealer.key.sign(input).unwrap());
+    let fields = ["from", "subject"].map(str::to_owned);
+    let mut value = format!(" {tags} c=relaxed/relaxed; h=from:subject; l={length}; bh={bh}; b=");
+    let field = Field { name: b"ARC-Message-Signature", value: value.as_bytes() };
+    let own = SignatureField { field, signature_range: value.len()..value.len(), index: None };
+    let b = signed(&hash_input(&message.headers, &fields, &own, Relaxed));
+    value += &b;
+    let results = format!(" i=1; {}; {PASSED}", sealer.domain);
+    let seal = format!(" {tags} cv=none; b=");
+    let mut input = Vec::new();
+    for (name, value) in [
+        ("ARC-Authentication-Results", &results),
+        ("ARC-Message-Signature", &value),
+        ("ARC-Seal", &seal),
+    ] {
+        append(&mut input, name.as_bytes(), value.as_bytes(), Relaxed);
+    }
+    input.truncate(input.len() - 2);
+    let seal = format!("{seal}{}", signed(&input));
+    let message = message.with_field("ARC-Authentication-Results", results.as_bytes());
+    let message = message.with_field("ARC-Message-Signature", value.as_bytes());
+    message.with_field("ARC-Seal", seal.as_bytes())
+}
+
+/// The same on a real seal with `l=`: it passes, and neither its sealer's word nor its name counts.
+#[test]
+fn a_seal_over_a_part_of_the_body() {
+    let sealer = Sealer::new("a.example");
+    let zone = Zone::from([sealer.key()]);
+    for (length, appended, covers) in
+        [(5, "", false), (0, "", false), (8, "", true), (8, "Pay at once\r\n", false)]
+    {
+        let mut message = sealed_in_part(&sealer, &sample(), length);
+        message.body.extend(appended.as_bytes());
+        let chain = validate(&message, &zone, &["a.example"]);
+        assert_eq!((chain.result, chain.reason.as_deref()), (AuthResult::Pass, None), "l={length}");
+        assert_eq!(chain.covers_body, covers, "l={length} {appended:?}");
+        assert_eq!(chain.endorsement("example.org").is_some(), covers, "l={length} {appended:?}");
+        assert_eq!(chain.newest_sealer().is_some(), covers, "l={length} {appended:?}");
+    }
+    let message = sealed_in_part(&sealer, &sample(), 9);
+    let chain = validate(&message, &zone, &["a.example"]);
+    assert_eq!(chain.reason.unwrap(), "ARC-Message-Signature 1: body is shorter than l=");
 }
 
 /// A chain says nothing of a message whose author, subject or body is another.
