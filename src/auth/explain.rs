@@ -11,12 +11,18 @@ use super::arc::ArcChain;
 use super::dmarc::suffix::{self, SuffixReading};
 use super::dmarc::{Dmarc, Identifier, Method, Policy};
 use super::iprev::Iprev;
+use crate::dkim::Verification;
+use crate::dkim::copied::{self, Changed};
 use crate::dkim::fit::fit;
+use crate::dkim::key_check::SIGNATURE_WRONG;
 use crate::dkim::verify::{self, BODY_HASH_WRONG, Check};
 use crate::dns::{Dns, Trace};
 use crate::message::header::HeaderBlock;
 use crate::result::AuthResult;
 use crate::text::shown;
+
+/// How many changed fields of one signature are shown.
+const CHANGES_MAX: usize = 10;
 
 /// What each method asked of DNS, by the method's name.
 #[derive(Clone, Debug, Default)]
@@ -71,11 +77,7 @@ pub(crate) async fn explain(
         said.about(&format!("spf {}", spf.identity.as_str()), None);
     }
     for (number, signature) in (1..).zip(&auth.dkim) {
-        let wrong = signature.reason.as_deref().is_some_and(|why| why.starts_with(BODY_HASH_WRONG));
-        let part = (signature.result == AuthResult::Pass && !signature.covers_body)
-            .then(|| "l= leaves a part of the body unsigned, so that it cannot align".to_owned());
-        let words = part.or_else(|| wrong.then(|| changed_body(message, number)));
-        said.about(&format!("dkim {number}"), words);
+        said.about(&format!("dkim {number}"), dkim(message, number, signature));
     }
     if let Some(chain) = &auth.arc {
         said.about("arc", arc(chain, message.trusted_sealers));
@@ -109,19 +111,35 @@ fn iprev(iprev: &Iprev) -> Option<String> {
     Some(format!("the MTA has verified the client's name {}", shown(name)))
 }
 
-fn changed_body(message: Whole<'_>, number: usize) -> String {
+fn dkim(message: Whole<'_>, number: usize, verification: &Verification) -> Vec<String> {
+    let reason = verification.reason.as_deref().unwrap_or_default();
+    if verification.result == AuthResult::Pass && !verification.covers_body {
+        return vec!["l= leaves a part of the body unsigned, so that it cannot align".to_owned()];
+    }
     let checks = verify::begin(message.headers, message.now).checks;
-    let fit = match checks.get(number - 1) {
-        Some(Check::Pending(pending)) => fit(pending.signature(), message.body),
-        _ => None,
-    };
-    fit.map_or_else(
-        || {
-            "bh= fits the body neither without a footer or banner nor otherwise canonicalized"
-                .into()
-        },
-        |fit| fit.to_string(),
-    )
+    let Some(Check::Pending(pending)) = checks.get(number - 1) else { return Vec::new() };
+    if reason.starts_with(BODY_HASH_WRONG) {
+        let unknown =
+            "bh= fits the body neither without a footer or banner nor otherwise canonicalized";
+        let fit = fit(pending.signature(), message.body);
+        return vec![fit.map_or_else(|| unknown.to_owned(), |fit| fit.to_string())];
+    }
+    if reason == SIGNATURE_WRONG { changed_header(message, number, pending) } else { Vec::new() }
+}
+
+/// What `z=` tells of the fields, and which fields it may be.
+fn changed_header(message: Whole<'_>, number: usize, pending: &verify::Pending) -> Vec<String> {
+    let names = pending.signature().signed_fields.join(", ");
+    let signed =
+        format!("of the signed fields some were changed, added or removed: {}", shown(names));
+    let field = message.headers.named("DKIM-Signature").nth(number - 1);
+    let changed = field.map(|field| copied::changed(message.headers, field.value));
+    let told = changed.unwrap_or_default().into_iter().take(CHANGES_MAX).map(|changed| {
+        let Changed { name, was, is } = changed;
+        let is = is.map_or("gone".to_owned(), |is| format!("\"{}\"", shown(is.trim_ascii())));
+        format!("by z= {} was \"{}\", and is {is}", shown(name), shown(was.trim_ascii()))
+    });
+    std::iter::once(signed).chain(told).collect()
 }
 
 fn arc(chain: &ArcChain, trusted: &[String]) -> Vec<String> {

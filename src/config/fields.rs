@@ -283,7 +283,7 @@ const POLICY_EXEMPT: &[Field] = &[
     unset(
         "sealers",
         r#"["lists.example.net"]"#,
-        "ARC sealers (d=): mail whose chain passes and whose newest seal is by one of these.",
+        "The newest ARC sealers (d=) of chains that pass.",
     ),
     unset(
         "recipients",

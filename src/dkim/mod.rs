@@ -3,6 +3,7 @@
 
 pub(crate) mod base64;
 pub mod canonical;
+pub mod copied;
 mod der;
 pub mod digest;
 pub mod fit;

@@ -334,7 +334,7 @@ fn auid_domain(sent: &str) -> Option<String> {
 }
 
 /// dkim-quoted-printable (§2.11), white space already gone.
-fn decode_quoted_printable(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_quoted_printable(text: &str) -> Option<Vec<u8>> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&octet, after)) = rest.split_first() {

@@ -1,0 +1,62 @@
+//! What `check` says of a message that was changed on its way: the reasons tell an operator what was
+//! done to it. `tests/cases/` show the reasons of every other kind.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "support/message.rs"]
+mod message;
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailseal::config::Config;
+use mailseal::message::envelope::{Client, Envelope};
+use mailseal::message::file;
+use mailseal::pipeline::Inspection;
+use mailseal::runtime::Runtime;
+use message::{NOW, Signer, sample};
+use support::dns::DnsServer;
+use support::zone::Zone;
+
+/// The reasons that speak of the first signature.
+async fn reasons(signer: &Signer, message: &[u8]) -> Vec<String> {
+    let zone = format!("s._domainkey.example.org TXT \"{}\"\n", signer.record(""));
+    let dns = DnsServer::start(Zone::parse(&zone)).await;
+    let empty = tempfile::tempdir().unwrap();
+    let mut config = Config { dns: dns.settings(Duration::from_secs(2)), ..Config::default() };
+    config.sign.keys = empty.path().into();
+    config.rules.dir = empty.path().into();
+    let mut runtime = Runtime::build(config).unwrap();
+    runtime.clock = Arc::new(|| NOW);
+    let runtime = Arc::new(runtime);
+    let addr = Some("192.0.2.1".parse().unwrap());
+    let envelope = Envelope { client: Client { addr, name: None }, ..Envelope::default() };
+    let (draft, body) = file::parse(message, envelope, &runtime.config.limits);
+    let verdict = Inspection::whole(&runtime, draft, body).await;
+    verdict.reasons.into_iter().filter(|reason| reason.starts_with("dkim 1: ")).collect()
+}
+
+#[tokio::test]
+async fn changed_fields_are_named() {
+    let signer = Signer::ed25519();
+    let copies = "z=From:=20a@example.org|Subject:=20hello|To:=20b@example.net";
+    let signed = signer.sign(&sample(), &format!("h=from:subject:to;{copies}")).octets();
+    let signed = String::from_utf8(signed).unwrap();
+    let record = format!("dkim 1: TXT of s._domainkey.example.org: \"{}\"", signer.record(""));
+    assert_eq!(reasons(&signer, signed.as_bytes()).await, [record.as_str()]);
+    let changed = signed.replace("Subject: hello", "Subject: [list]\x1b hello");
+    assert_eq!(
+        reasons(&signer, changed.as_bytes()).await,
+        [
+            record.as_str(),
+            "dkim 1: of the signed fields some were changed, added or removed: from, subject, to",
+            "dkim 1: by z= Subject was \"hello\", and is \"[list]\\x1b hello\"",
+        ]
+    );
+    let footer = format!("{signed}a footer\r\n");
+    assert_eq!(
+        reasons(&signer, footer.as_bytes()).await[1..],
+        ["dkim 1: bh= fits the body without its last line: a footer was added"]
+    );
+}
