@@ -21,7 +21,7 @@ const NAME: &str = "a.example.org";
 async fn serve(zone: &str) -> (DnsServer, Dns) {
     let server = DnsServer::start(Zone::parse(zone)).await;
     let resolver = server.resolver(Duration::from_secs(5));
-    let dns = resolver.until(Instant::now() + Duration::from_secs(120));
+    let dns = resolver.until(Instant::now() + Duration::from_mins(2));
     (server, dns)
 }
 

@@ -41,11 +41,11 @@ async fn reasons(signer: &Signer, message: &[u8]) -> Vec<String> {
 async fn changed_fields_are_named() {
     let signer = Signer::ed25519();
     let copies = "z=From:=20a@example.org|Subject:=20hello|To:=20b@example.net";
-    let signed = signer.sign(&sample(), &format!("h=from:subject:to;{copies}")).octets();
-    let signed = String::from_utf8(signed).unwrap();
+    let message = signer.sign(&sample(), &format!("h=from:subject:to;{copies}")).octets();
+    let message = String::from_utf8(message).unwrap();
     let record = format!("dkim 1: TXT of s._domainkey.example.org: \"{}\"", signer.record(""));
-    assert_eq!(reasons(&signer, signed.as_bytes()).await, [record.as_str()]);
-    let changed = signed.replace("Subject: hello", "Subject: [list]\x1b hello");
+    assert_eq!(reasons(&signer, message.as_bytes()).await, [record.as_str()]);
+    let changed = message.replace("Subject: hello", "Subject: [list]\x1b hello");
     assert_eq!(
         reasons(&signer, changed.as_bytes()).await,
         [
@@ -54,7 +54,7 @@ async fn changed_fields_are_named() {
             "dkim 1: by z= Subject was \"hello\", and is \"[list]\\x1b hello\"",
         ]
     );
-    let footer = format!("{signed}a footer\r\n");
+    let footer = format!("{message}a footer\r\n");
     assert_eq!(
         reasons(&signer, footer.as_bytes()).await[1..],
         ["dkim 1: bh= fits the body without its last line: a footer was added"]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Authentication;
-use super::arc::ArcChain;
+use super::arc::{self, ArcChain};
 use super::dmarc::suffix::{self, SuffixReading};
 use super::dmarc::{Dmarc, Identifier, Method, Policy};
 use super::iprev::Iprev;
@@ -15,6 +15,7 @@ use crate::dkim::Verification;
 use crate::dkim::copied::{self, Changed};
 use crate::dkim::fit::fit;
 use crate::dkim::key_check::SIGNATURE_WRONG;
+use crate::dkim::signature::Signature;
 use crate::dkim::verify::{self, BODY_HASH_WRONG, Check};
 use crate::dns::{Dns, Trace};
 use crate::message::header::HeaderBlock;
@@ -80,7 +81,7 @@ pub(crate) async fn explain(
         said.about(&format!("dkim {number}"), dkim(message, number, signature));
     }
     if let Some(chain) = &auth.arc {
-        said.about("arc", arc(chain, message.trusted_sealers));
+        said.about("arc", self::arc(chain, message));
     }
     if let Some(dmarc) = &auth.dmarc {
         let psl = match (&dmarc.psl, &dmarc.author_domain) {
@@ -119,12 +120,15 @@ fn dkim(message: Whole<'_>, number: usize, verification: &Verification) -> Vec<S
     let checks = verify::begin(message.headers, message.now).checks;
     let Some(Check::Pending(pending)) = checks.get(number - 1) else { return Vec::new() };
     if reason.starts_with(BODY_HASH_WRONG) {
-        let unknown =
-            "bh= fits the body neither without a footer or banner nor otherwise canonicalized";
-        let fit = fit(pending.signature(), message.body);
-        return vec![fit.map_or_else(|| unknown.to_owned(), |fit| fit.to_string())];
+        return vec![body_fit(pending.signature(), message)];
     }
     if reason == SIGNATURE_WRONG { changed_header(message, number, pending) } else { Vec::new() }
+}
+
+fn body_fit(signature: &Signature, message: Whole<'_>) -> String {
+    let unknown =
+        "bh= fits the body neither without a footer or banner nor otherwise canonicalized";
+    fit(signature, message.body).map_or_else(|| unknown.to_owned(), |fit| fit.to_string())
 }
 
 /// What `z=` tells of the fields, and which fields it may be.
@@ -142,7 +146,8 @@ fn changed_header(message: Whole<'_>, number: usize, pending: &verify::Pending) 
     std::iter::once(signed).chain(told).collect()
 }
 
-fn arc(chain: &ArcChain, trusted: &[String]) -> Vec<String> {
+fn arc(chain: &ArcChain, message: Whole<'_>) -> Vec<String> {
+    let trusted = message.trusted_sealers;
     let sealers = chain.sealers.iter().map(|sealer| {
         let trust = if trusted.contains(&sealer.domain) { "trusted" } else { "not trusted" };
         let instance = sealer.instance;
@@ -154,7 +159,14 @@ fn arc(chain: &ArcChain, trusted: &[String]) -> Vec<String> {
         let (instance, author) = (endorsement.instance, shown(&endorsement.author_domain));
         format!("the trusted sealer of set {instance} says that DMARC passed for {author}")
     });
-    sealers.chain(part).chain(endorsed).collect()
+    let wrong = chain.reason.as_deref().is_some_and(|reason| reason.contains(BODY_HASH_WRONG));
+    let changed = match arc::begin(message.headers, message.now) {
+        arc::Check::Pending(pending) if wrong => {
+            Some(body_fit(pending.newest_signature(), message))
+        }
+        _ => None,
+    };
+    sealers.chain(part).chain(endorsed).chain(changed).collect()
 }
 
 fn dmarc(dmarc: &Dmarc, psl: Option<&SuffixReading>) -> Vec<String> {

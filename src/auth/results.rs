@@ -20,6 +20,7 @@ use super::iprev::Iprev;
 use super::spf::{Identity, Spf};
 use crate::dkim::Verification;
 use crate::result::AuthResult;
+use crate::text;
 
 pub use forged::claims_authserv_id;
 pub use read::repeated;
@@ -136,7 +137,8 @@ fn dmarc(dmarc: &Dmarc, overriding: Option<&Endorsement>) -> Vec<String> {
 fn psl(psl: &SuffixReading) -> String {
     let SuffixReading { result, organizational_domain, policy } = psl;
     let policy = policy.map_or("no policy", Policy::as_str);
-    format!("(public suffix list: {result}, {organizational_domain}, {policy})")
+    let organizational = text::visible(organizational_domain);
+    format!("(public suffix list: {result}, {organizational}, {policy})")
 }
 
 fn method(name: &str, result: AuthResult, reason: Option<&str>) -> Vec<String> {

@@ -16,6 +16,9 @@ const FOOTER_LINES_MAX: usize = 1_000;
 /// The longest banner at the top that is looked for, in lines; each costs a digest of the body.
 const BANNER_LINES_MAX: usize = 16;
 
+/// A change that takes back what is done to bodies on their way.
+type Change = fn(&[u8]) -> Vec<u8>;
+
 /// The form of the body that the signature fits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fit {
@@ -57,7 +60,7 @@ pub fn fit(signature: &Signature, body: &[u8]) -> Option<Fit> {
     if digest(body, other) == claimed {
         return Some(Fit::As(other));
     }
-    let changed: [(Fit, fn(&[u8]) -> Vec<u8>); 3] = [
+    let changed: [(Fit, Change); 3] = [
         (Fit::WithCrlf, with_crlf),
         (Fit::WithFromLines, |body| at_line_starts(body, b">From ", b"From ")),
         (Fit::WithoutStuffing, |body| at_line_starts(body, b"..", b".")),
