@@ -15,7 +15,7 @@ use mailseal::auth::spf::{self, Identity, Spf};
 use mailseal::dns::Dns;
 use mailseal::result::AuthResult;
 use support::dns::DnsServer;
-use support::suites::suite;
+use support::suites::{report, suite};
 use support::yaml::{Yaml, documents};
 use support::zone::{Fault, Zone, domain, txt};
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openspf_suite() {
     let Some(failures) = run("rfc7208-tests.yml", 203).await else { return };
+    report("openspf, RFC 7208", 203 - failures.len(), 203);
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -93,6 +93,7 @@ fn valimail_validation() {
             }
         }
     }
+    suites::report("ValiMail, ARC validation", count - faults.len(), count);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_eq!(count, 175);
 }
@@ -161,6 +162,7 @@ fn valimail_sealing() {
         }
     }
     assert_eq!(count, 17);
+    suites::report("ValiMail, ARC sealing", count, count);
 }
 
 /// What was sealed holds as a chain; where the chain before was broken, the seal is over its own set
