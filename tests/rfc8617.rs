@@ -98,6 +98,61 @@ fn valimail_validation() {
     assert_eq!(count, 175);
 }
 
+/// mail-auth's two chains, with the keys before them.
+#[test]
+fn mail_auth_resources() {
+    let Some(dir) = suites::suite("mail-auth-resources") else { return };
+    for (number, sealers) in
+        [("001", vec!["google.com"]), ("002", vec!["manchego.org", "scamorza.org"])]
+    {
+        let file = fs::read_to_string(dir.join(format!("arc/{number}.txt"))).unwrap();
+        let file = file.replace("\r\n", "\n");
+        let (records, message) = file.split_once("\n\n").unwrap();
+        let record = |line: &str| {
+            let (name, txt) = line.split_once(' ').unwrap();
+            (name.to_owned(), KeyLookup::Found(vec![txt.as_bytes().to_vec()]))
+        };
+        let zone = records.lines().map(record).collect();
+        assert_sealed_by(&Message::parse(&crlf(message)), &zone, &sealers);
+    }
+    suites::report("mail-auth, ARC", 2, 2);
+}
+
+fn assert_sealed_by(message: &Message, zone: &Zone, domains: &[&str]) {
+    let chain = validate(message, zone, &[]);
+    assert_eq!((chain.result, chain.reason.as_deref()), (AuthResult::Pass, None));
+    let sealers: Vec<_> = chain.sealers.iter().map(|sealer| sealer.domain.as_str()).collect();
+    assert_eq!(sealers, domains);
+}
+
+/// Mail as it was received, with the keys that were published then: two chains, and a signature.
+#[test]
+fn real_mail_by_real_keys() {
+    let Some(keys) = suites::suite("real-keys") else { return };
+    let keys: serde_json::Value =
+        serde_json::from_slice(&fs::read(keys.join("keys.json")).unwrap()).unwrap();
+    let record = |(name, key): (&String, &serde_json::Value)| {
+        (name.clone(), KeyLookup::Found(vec![key["txt"].as_str().unwrap().as_bytes().to_vec()]))
+    };
+    let zone: Zone = keys.as_object().unwrap().iter().map(record).collect();
+    let read = |suite, path| {
+        let octets = fs::read(suites::suite(suite)?.join(path)).unwrap();
+        Some(Message::parse(&crlf(&String::from_utf8(octets).unwrap())))
+    };
+    for (suite, path) in
+        [("mail-auth-resources", "dmarc-feedback/103.eml"), ("dmarc-mox", "real-mail/outlook.eml")]
+    {
+        let Some(message) = read(suite, path) else { return };
+        assert_sealed_by(&message, &zone, &["microsoft.com"]);
+        let mut changed = message.clone();
+        changed.body.extend(b"PS: pay at once\r\n");
+        assert_eq!(validate(&changed, &zone, &[]).result, AuthResult::Fail);
+    }
+    let Some(yahoo) = read("dmarc-mox", "real-mail/yahoo.eml") else { return };
+    assert_eq!(message::words(&yahoo.verify(&zone, NOW)), ["pass"]);
+    suites::report("real mail by real keys", 3, 3);
+}
+
 /// A field's tags, without white space.
 fn tags(value: &str) -> BTreeMap<String, String> {
     let pairs = value.split(';').map(str::trim).filter(|tag| !tag.is_empty());
