@@ -22,6 +22,8 @@ use crate::message::header::HeaderBlock;
 use crate::result::AuthResult;
 use crate::text::shown;
 
+/// For how many signatures a changed body is looked into: what was done to it is the same for all.
+const FITS_MAX: usize = 3;
 /// How many changed fields of one signature are shown.
 const CHANGES_MAX: usize = 10;
 
@@ -77,8 +79,10 @@ pub(crate) async fn explain(
     for spf in &auth.spf {
         said.about(&format!("spf {}", spf.identity.as_str()), None);
     }
+    let mut fits_left = FITS_MAX;
     for (number, signature) in (1..).zip(&auth.dkim) {
-        said.about(&format!("dkim {number}"), dkim(message, number, signature));
+        let words = dkim(message, number, signature, &mut fits_left);
+        said.about(&format!("dkim {number}"), words);
     }
     if let Some(chain) = &auth.arc {
         said.about("arc", self::arc(chain, message));
@@ -112,14 +116,20 @@ fn iprev(iprev: &Iprev) -> Option<String> {
     Some(format!("the MTA has verified the client's name {}", shown(name)))
 }
 
-fn dkim(message: Whole<'_>, number: usize, verification: &Verification) -> Vec<String> {
+fn dkim(
+    message: Whole<'_>,
+    number: usize,
+    verification: &Verification,
+    fits_left: &mut usize,
+) -> Vec<String> {
     let reason = verification.reason.as_deref().unwrap_or_default();
     if verification.result == AuthResult::Pass && !verification.covers_body {
         return vec!["l= leaves a part of the body unsigned, so that it cannot align".to_owned()];
     }
     let checks = verify::begin(message.headers, message.now).checks;
     let Some(Check::Pending(pending)) = checks.get(number - 1) else { return Vec::new() };
-    if reason.starts_with(BODY_HASH_WRONG) {
+    if reason.starts_with(BODY_HASH_WRONG) && *fits_left > 0 {
+        *fits_left -= 1;
         return vec![body_fit(pending.signature(), message)];
     }
     if reason == SIGNATURE_WRONG { changed_header(message, number, pending) } else { Vec::new() }

@@ -15,6 +15,8 @@ use super::signature::Signature;
 const FOOTER_LINES_MAX: usize = 1_000;
 /// The longest banner at the top that is looked for, in lines; each costs a digest of the body.
 const BANNER_LINES_MAX: usize = 16;
+/// In a longer body no banner is looked for.
+const BANNER_BODY_BYTES_MAX: usize = 8 << 20;
 
 /// A change that takes back what is done to bodies on their way.
 type Change = fn(&[u8]) -> Vec<u8>;
@@ -92,6 +94,9 @@ fn footer(claimed: &[u8], body: &[u8], canonicalization: Canonicalization) -> Op
 }
 
 fn banner(body: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<usize> {
+    if body.len() > BANNER_BODY_BYTES_MAX {
+        return None;
+    }
     let mut rest = body;
     for (index, line) in lines(body).take(BANNER_LINES_MAX).enumerate() {
         rest = &rest[line.len()..];
