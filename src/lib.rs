@@ -14,7 +14,7 @@
 //! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |
 //! | `message/` | envelope, header block, author domain, origin, body: what all stages read |
 //! | `pipeline.rs` | the way of one message: the calls of the stages |
-//! | `auth/` | iprev, SPF, ARC, DMARC, their look-ups, and the results field |
+//! | `auth/` | iprev, SPF, ARC, DMARC, their look-ups, the results field, and why it says so |
 //! | `dkim/` | the leaf that verifying, signing and key records share |
 //! | `dns/` | the one door to DNS; the records to publish |
 //! | `rules/` | header and body rules |

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::auth::explain::{Traces, Whole, explain};
 use crate::auth::lookups::Lookups;
 use crate::auth::{Authentication, arc, results};
 use crate::changes::{Wanted, changes};
@@ -55,6 +56,8 @@ struct Subject {
     /// Why nobody is to sign it, where it could be expected.
     not_signed: Option<NotSigned>,
     reasons: Vec<String>,
+    /// What an explanation of the results needs, where somebody wants to read one.
+    explained: Option<(Traces, Bytes)>,
 }
 
 /// What was found once the message is through.
@@ -109,17 +112,20 @@ impl Inspection {
             subject.scanned(scan),
             subject.matched(kept),
         );
+        subject.explain(&auth).await;
         evaluate(subject, &plan, Found { hashes, auth, scan, hits })
     }
 
-    /// Judges a message that is all there.
+    /// Judges a message that is all there, and explains the results.
     pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
-        let mut lookups = Lookups::default();
+        let traces = Traces::default();
+        let mut lookups = Lookups::traced(traces.clone());
         if runtime.config.verify.enabled {
             lookups.start_iprev(runtime, &draft.envelope.client);
         }
         let mut inspection = Self::open(runtime, draft, lookups).await;
         let mut body = Bytes::from(body);
+        inspection.subject.explained = Some((traces, body.clone()));
         while !body.is_empty() {
             inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
         }
@@ -144,6 +150,7 @@ impl Subject {
             sealing: None,
             not_signed: None,
             reasons: vec![reason],
+            explained: None,
         }
     }
 
@@ -176,7 +183,7 @@ impl Subject {
     fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, Vec<BodyWant>) {
         if self.origin == Origin::Relay {
             // What was asked of the relay itself says nothing of the message.
-            lookups = Lookups::default();
+            lookups = lookups.afresh();
             self.look_behind_relay();
             lookups.start_iprev(&self.runtime, &self.envelope.client);
         }
@@ -238,6 +245,20 @@ impl Subject {
             }
             Plan::Sign(_) | Plan::Pass => Authentication::default(),
         }
+    }
+
+    /// Adds why each method said what it said.
+    async fn explain(&mut self, auth: &Authentication) {
+        let Some((traces, body)) = self.explained.take() else { return };
+        let message = Whole {
+            headers: &self.headers,
+            body: &body,
+            now: self.now,
+            trusted_sealers: &self.runtime.config.arc.trusted_sealers,
+        };
+        let dns = self.runtime.resolver.until(self.deadline);
+        let sentences = explain(auth, message, &traces, &dns).await;
+        self.reasons.extend(sentences);
     }
 
     async fn scanned(&self, scan: Option<Scan>) -> Option<ScanResult> {

@@ -7,7 +7,7 @@
 mod authentication;
 
 use crate::auth::Authentication;
-use crate::auth::arc::Endorsement;
+use crate::auth::arc::{ArcChain, Endorsement};
 use crate::config::{self, Config, Exempt};
 use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
@@ -71,6 +71,7 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
     let mut reasons = Vec::new();
     let mut deciding: Option<Finding> = None;
     reasons.extend(overridden(findings.auth));
+    reasons.extend(exempted(config, findings));
     for step in steps(config, findings) {
         let mut strictest: Option<Finding> = None;
         for finding in step.into_iter().filter(|finding| finding.action != Action::Off) {
@@ -113,7 +114,7 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
         return [over_limit(limit), Vec::new(), Vec::new(), Vec::new()];
     }
     let author = findings.author;
-    let exempt = config.policy.exempt.iter().any(|exempt| names(exempt, findings));
+    let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
     [
         findings.scan.map(|scan| scanned(&config.clamav, scan)).unwrap_or_default(),
@@ -181,6 +182,21 @@ fn overridden(auth: &Authentication) -> Option<String> {
         text::visible(author_domain),
         text::visible(sealer),
     ))
+}
+
+/// Whether the policies on authentication leave the message alone.
+fn is_exempt(config: &Config, findings: &Findings<'_>) -> bool {
+    config.policy.exempt.iter().any(|exempt| names(exempt, findings))
+}
+
+/// Says that nothing is done for what authentication found.
+fn exempted(config: &Config, findings: &Findings<'_>) -> Option<String> {
+    let matters = !findings.origin.is_ours() && is_exempt(config, findings);
+    let would = || authentication::findings(config, findings.auth);
+    let spared = would().into_iter().filter(|finding| matters && finding.action != Action::Off);
+    let causes: Vec<String> = spared.map(|finding| finding.cause).collect();
+    (!causes.is_empty())
+        .then(|| format!("exempt, [[policy.exempt]] names the message: {}", causes.join(", ")))
 }
 
 /// Trouble of our own, so that the message comes again.
@@ -252,6 +268,12 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
             .recipients
             .iter()
             .any(|recipient| exempt.recipients.iter().any(|entry| is_or_is_at(recipient, entry)))
+        || findings
+            .auth
+            .arc
+            .as_ref()
+            .and_then(ArcChain::newest_sealer)
+            .is_some_and(|sealer| exempt.sealers.iter().any(|domain| domain == sealer))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
 }

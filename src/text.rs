@@ -3,7 +3,8 @@
 //! [`visible`] is for names and reasons, where what cannot be shown does not matter; [`excerpt`] is
 //! for what a rule matched, where its author must see the very octets. Two places have rules of
 //! their own: the grammar of results fields (`auth::results`), which can quote, and messages about
-//! the operator's own files (`config::error::quoted`), which may show any script.
+//! the operator's own files (`config::error::quoted`), which may show any script. [`shown`] is for
+//! what goes to a terminal and nowhere else.
 
 /// The most of a foreign text that is shown, in characters.
 const SHOWN_MAX: usize = 200;
@@ -13,6 +14,9 @@ const EXCERPT_MAX: usize = 60;
 
 /// What could end or quote something around it, in a header field or a log line.
 const ENDS_OR_QUOTES: &[u8] = b";\"()";
+
+/// The most of a text that is only printed, in characters: a key record of RSA-4096 has 736.
+const PRINTED_MAX: usize = 800;
 
 const CUT: &str = "...";
 
@@ -50,6 +54,18 @@ pub(crate) fn excerpt(octets: &[u8]) -> String {
     text
 }
 
+/// The text for `check` alone, never for a header field, a reply or the log: printable ASCII as it is,
+/// any other octet as an escape; a long text is cut.
+pub(crate) fn shown(octets: impl AsRef<[u8]>) -> String {
+    let octets = octets.as_ref();
+    let printed = |octet: &u8| match *octet {
+        b' '..=b'~' => char::from(*octet).to_string(),
+        octet => octet.escape_ascii().to_string(),
+    };
+    let cut = if octets.len() > PRINTED_MAX { CUT } else { "" };
+    octets.iter().take(PRINTED_MAX).map(printed).chain([cut.to_owned()]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -60,6 +76,12 @@ mod tests {
     fn nothing_ends_what_is_around_it() {
         assert_eq!(visible("a\r\nb\0(c);\"\\\u{e4}"), "a??b??c??????");
         assert_eq!(visible("x".repeat(1000)).len(), SHOWN_MAX + 3);
+    }
+
+    #[test]
+    fn what_is_printed_is_one_line_of_ascii() {
+        assert_eq!(shown("v=DKIM1; p=\"a\"\r\n\0\u{1b}"), "v=DKIM1; p=\"a\"\\r\\n\\x00\\x1b");
+        assert_eq!(shown("x".repeat(1000)).len(), PRINTED_MAX + 3);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use mailseal::dkim::verify::KeyLookup;
 use message::{Message, Zone, crlf, words};
-use suites::suite;
+use suites::{report, suite};
 
 /// Any time before the signatures' `x=` and after their `t=`.
 const CHASQUID_NOW: u64 = 1_710_000_000;
@@ -83,6 +83,7 @@ fn chasquid() {
         };
         assert_eq!(states, expected, "{name}: {verifications:?}");
     }
+    report("chasquid, DKIM", 11, 11);
 }
 
 /// Real mail: its key verifies it until it is tampered with.
@@ -105,6 +106,7 @@ fn icloud() {
         };
         assert_eq!(words(&verifications), result, "{name}: {verifications:?}");
     }
+    report("iCloud's mail, DKIM", 8, 8);
 }
 
 fn icloud_zone(dir: &Path) -> Zone {
@@ -137,4 +139,5 @@ fn mail_auth_resources() {
             "{number}: {verifications:?}"
         );
     }
+    report("mail-auth, DKIM", 6, 6);
 }

@@ -8,7 +8,7 @@ mod support;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailseal::config::Config;
 use mailseal::dkim::canonical::Canonicalization;
@@ -131,6 +131,73 @@ async fn aborts_and_disconnects_at_any_stage() {
         }
     }
     serves(server.daemon.addr);
+}
+
+/// A message with as many fields that only we may write: each of them is deleted by an edit.
+fn forged(count: usize) -> Mail<'static> {
+    let mut headers = vec![(b"X-Mailseal-Tag".to_vec(), b" forged".to_vec()); count];
+    headers.push((b"From".to_vec(), b" joe@example.net".to_vec()));
+    Mail { headers, ..Mail::default() }
+}
+
+/// An MTA that goes away in the midst of our edits, with or without a word. The library's own task
+/// for the connection outlives it: nothing panics, and the messages of others go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn disconnects_while_edits_are_written() {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let of_the_connection = info.to_string().contains("connection stream");
+        PANICS.fetch_add(usize::from(of_the_connection), Ordering::Relaxed);
+        default(info);
+    }));
+    let server = server(|_| (), false).await;
+    let mut other = Mta::connect(server.daemon.addr).unwrap();
+    other.session(&Mail::default()).unwrap();
+    other.transaction(&Mail::default()).unwrap();
+    let mail = forged(4_000);
+    for read in [0, 1, 100, 3_999] {
+        for resets in [true, false] {
+            let mut mta = Mta::connect(server.daemon.addr).unwrap();
+            mta.session(&mail).unwrap();
+            mta.transaction(&mail).unwrap();
+            mta.send(b'E', b"").unwrap();
+            for _ in 0..read {
+                mta.receive().unwrap();
+            }
+            if resets {
+                // What lies unread makes the end of the stream a reset; nothing unread, an end.
+                drop(mta);
+            } else {
+                mta.finish();
+            }
+        }
+    }
+    assert_eq!(other.end().unwrap().disposition, "accept");
+    serves(server.daemon.addr);
+    server.daemon.stop().await;
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0);
+}
+
+/// An edit costs what an edit costs, however many there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_take_linear_time() {
+    let server = server(|_| (), false).await;
+    let took = |count| {
+        let (mail, mut mta) = (forged(count), Mta::connect(server.daemon.addr).unwrap());
+        mta.session(&mail).unwrap();
+        mta.transaction(&mail).unwrap();
+        let start = Instant::now();
+        let outcome = mta.end().unwrap();
+        assert_eq!(outcome.edits.len(), count + 1);
+        start.elapsed()
+    };
+    took(100);
+    // The best of some tries: a busy machine spoils one.
+    let best = |count| (0..3).map(|_| took(count)).min().unwrap();
+    let (few, many) = (best(600), best(4_800));
+    println!("600 edits {few:?}, 4,800 edits {many:?}");
+    assert!(many < few * 8 * 3, "600 edits {few:?}, 4,800 edits {many:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

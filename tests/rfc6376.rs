@@ -86,6 +86,7 @@ fn invalid_fields() {
         ("i=a@example.com", Permerror, "domain mismatch, i= is not within d="),
         ("i=a@xexample.org", Permerror, "domain mismatch, i= is not within d="),
         ("i=example.org", Permerror, "signature syntax error in i="),
+        ("i==+1@example.org", Permerror, "signature syntax error in i="),
         ("q=dns/http", Permerror, "unknown query method"),
         ("l=-1", Permerror, "signature syntax error in l="),
         ("t=now", Permerror, "signature syntax error in t="),

@@ -15,7 +15,7 @@ use mailseal::auth::spf::{self, Identity, Spf};
 use mailseal::dns::Dns;
 use mailseal::result::AuthResult;
 use support::dns::DnsServer;
-use support::suites::suite;
+use support::suites::{report, suite};
 use support::yaml::{Yaml, documents};
 use support::zone::{Fault, Zone, domain, txt};
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openspf_suite() {
     let Some(failures) = run("rfc7208-tests.yml", 203).await else { return };
+    report("openspf, RFC 7208", 203 - failures.len(), 203);
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -180,12 +181,89 @@ async fn passes_for_any_client() {
             assert!(reason.ends_with(", as any client would"), "{reason}");
         }
     }
+    for (record, client) in [
+        ("ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all", "192.0.2.1"),
+        ("include:low.example include:high.example -all", "192.0.2.1"),
+        ("include:high.example ?include:low.example ip4:0.0.0.0/1 -all", "192.0.2.1"),
+        ("ip6:::/0 -all", "2001:db8::1"),
+        ("include:high.example -all", "2001:db8::1"),
+        ("include:high.example -all", "192.0.2.1"),
+    ] {
+        let zone = format!(
+            "example.org TXT \"v=spf1 {record}\"\n\
+             low.example TXT \"v=spf1 ip4:0.0.0.0/1 -all\"\n\
+             high.example TXT \"v=spf1 ip4:128.0.0.0/1 ip6:2000::/4 ip6:3000::/4 -all\"\n"
+        );
+        let spf = spf_of(&zone, client).await;
+        assert_eq!((spf.result, spf.any_client), (AuthResult::Pass, true), "{record}: {spf:?}");
+        let reason = spf.reason.unwrap();
+        let words = if record == "include:high.example -all" && client == "192.0.2.1" {
+            ", as most clients would"
+        } else {
+            ", as any client would"
+        };
+        assert!(reason.ends_with(words), "{record}: {reason}");
+    }
+    // What does not pass in the record that includes it does not count.
+    let zone = "example.org TXT \"v=spf1 ?include:low.example ip4:192.0.2.0/24 -all\"\n\
+                low.example TXT \"v=spf1 ip4:0.0.0.0/1 -all\"\n";
+    let spf = spf_of(zone, "192.0.2.1").await;
+    assert_eq!((spf.result, spf.any_client), (AuthResult::Pass, false), "{spf:?}");
     let narrow = "example.org TXT \"v=spf1 include:not.example ip4:192.0.2.0/24 ?all\"\n\
                   not.example TXT \"v=spf1 -all\"\n";
     let (spf, _server) = mail_from(narrow, "example.org").await;
     assert_eq!((spf.result, spf.any_client), (AuthResult::Pass, false));
     assert_eq!(spf.mechanism.as_deref(), Some("ip4:192.0.2.0/24"));
     assert!(result_of("v=spf1 -all").await.any_client);
+}
+
+async fn spf_of(zone: &str, client: &str) -> Spf {
+    let server = DnsServer::start(Zone::parse(zone)).await;
+    let dns = server.resolver(TIMEOUT).until(Instant::now() + Duration::from_secs(20));
+    let client = client.parse().unwrap();
+    spf::check(&dns, client, "h", "a@example.org", Identity::MailFrom, "here").await
+}
+
+/// The addresses of one term cost a round of DNS and not a sum of rounds.
+#[tokio::test]
+async fn the_addresses_of_a_term_are_asked_for_side_by_side() {
+    for (term, name) in [("mx", "example.org MX"), ("ptr:x.example", "1.2.0.192.in-addr.arpa PTR")]
+    {
+        let mut zone = format!("example.org TXT \"v=spf1 {term} -all\"\n");
+        for n in 0..10 {
+            let preference = if term == "mx" { format!(" {n}") } else { String::new() };
+            writeln!(zone, "{name}{preference} h{n}.example.org\nh{n}.example.org A 203.0.113.1")
+                .unwrap();
+        }
+        let server = DnsServer::start_slow(Zone::parse(&zone), Duration::from_millis(250)).await;
+        let dns = server.resolver(TIMEOUT).until(Instant::now() + Duration::from_secs(20));
+        let client = "192.0.2.1".parse().unwrap();
+        let spf = spf::check(&dns, client, "h", "a@example.org", Identity::MailFrom, "here").await;
+        assert_eq!(spf.result, AuthResult::Fail, "{spf:?}");
+        let log = server.log();
+        let hosts: Vec<_> = log.iter().filter(|query| query.question.0.starts_with('h')).collect();
+        assert_eq!(hosts.len(), 10, "{log:#?}");
+        let first_answer = hosts.iter().filter_map(|query| query.answered).min().unwrap();
+        assert!(hosts.iter().all(|query| query.asked < first_answer), "{hosts:#?}");
+    }
+}
+
+/// However they are asked for, exchangers are judged in their order.
+#[tokio::test]
+async fn the_first_exchanger_that_decides_decides() {
+    for (first, second, result) in [
+        ("SERVFAIL", "192.0.2.1", AuthResult::Temperror),
+        ("192.0.2.1", "SERVFAIL", AuthResult::Pass),
+        ("203.0.113.1", "192.0.2.1", AuthResult::Pass),
+        ("203.0.113.1", "SERVFAIL", AuthResult::Temperror),
+    ] {
+        let zone = format!(
+            "example.org TXT \"v=spf1 mx -all\"\n\
+             example.org MX 1 one.example.org\nexample.org MX 2 two.example.org\n\
+             one.example.org A {first}\ntwo.example.org A {second}\n"
+        );
+        assert_eq!(spf_of(&zone, "192.0.2.1").await.result, result, "{first} {second}");
+    }
 }
 
 #[tokio::test]

@@ -178,6 +178,7 @@ fn everything() -> Authentication {
             result: AuthResult::Pass,
             addr: "2001:db8::25".parse().unwrap(),
             name: Some("mail.example.org".to_owned()),
+            by_mta: false,
             reason: None,
         }),
         spf: [Identity::Helo, Identity::MailFrom]
@@ -214,10 +215,14 @@ fn everything() -> Authentication {
             organizational_domain: Some("example.org".to_owned()),
             record_domain: Some("example.org".to_owned()),
             policy: Some(Policy::Reject),
+            policy_tag: Some("p"),
+            record: None,
             testing: true,
             spf_aligned: true,
             dkim_aligned: true,
+            identifiers: Vec::new(),
             malformed_from: false,
+            psl: None,
             reason: None,
         }),
     }

@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use mailseal::auth::arc::{ArcChain, Check, begin};
 use mailseal::auth::{Authentication, results};
 use mailseal::dkim::canonical::Canonicalization::Relaxed;
-use mailseal::dkim::canonical::header::append;
-use mailseal::dkim::digest::BodyHasher;
+use mailseal::dkim::canonical::header::{SignatureField, append, hash_input};
+use mailseal::dkim::digest::{BodyHasher, BodyWant};
 use mailseal::dkim::record::dns_text;
 use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
 use mailseal::dkim::verify::KeyLookup;
+use mailseal::message::header::Field;
 use mailseal::result::AuthResult;
 use mailseal::sign::seal::{SealError, SealRequest, Sealed};
 use message::{Message, NOW, Zone, base64, crlf, sample};
@@ -92,8 +93,64 @@ fn valimail_validation() {
             }
         }
     }
+    suites::report("ValiMail, ARC validation", count - faults.len(), count);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_eq!(count, 175);
+}
+
+/// mail-auth's two chains, with the keys before them.
+#[test]
+fn mail_auth_resources() {
+    let Some(dir) = suites::suite("mail-auth-resources") else { return };
+    for (number, sealers) in
+        [("001", vec!["google.com"]), ("002", vec!["manchego.org", "scamorza.org"])]
+    {
+        let file = fs::read_to_string(dir.join(format!("arc/{number}.txt"))).unwrap();
+        let file = file.replace("\r\n", "\n");
+        let (records, message) = file.split_once("\n\n").unwrap();
+        let record = |line: &str| {
+            let (name, txt) = line.split_once(' ').unwrap();
+            (name.to_owned(), KeyLookup::Found(vec![txt.as_bytes().to_vec()]))
+        };
+        let zone = records.lines().map(record).collect();
+        assert_sealed_by(&Message::parse(&crlf(message)), &zone, &sealers);
+    }
+    suites::report("mail-auth, ARC", 2, 2);
+}
+
+fn assert_sealed_by(message: &Message, zone: &Zone, domains: &[&str]) {
+    let chain = validate(message, zone, &[]);
+    assert_eq!((chain.result, chain.reason.as_deref()), (AuthResult::Pass, None));
+    let sealers: Vec<_> = chain.sealers.iter().map(|sealer| sealer.domain.as_str()).collect();
+    assert_eq!(sealers, domains);
+}
+
+/// Mail as it was received, with the keys that were published then: two chains, and a signature.
+#[test]
+fn real_mail_by_real_keys() {
+    let Some(keys) = suites::suite("real-keys") else { return };
+    let keys: serde_json::Value =
+        serde_json::from_slice(&fs::read(keys.join("keys.json")).unwrap()).unwrap();
+    let record = |(name, key): (&String, &serde_json::Value)| {
+        (name.clone(), KeyLookup::Found(vec![key["txt"].as_str().unwrap().as_bytes().to_vec()]))
+    };
+    let zone: Zone = keys.as_object().unwrap().iter().map(record).collect();
+    let read = |suite, path| {
+        let octets = fs::read(suites::suite(suite)?.join(path)).unwrap();
+        Some(Message::parse(&crlf(&String::from_utf8(octets).unwrap())))
+    };
+    for (suite, path) in
+        [("mail-auth-resources", "dmarc-feedback/103.eml"), ("dmarc-mox", "real-mail/outlook.eml")]
+    {
+        let Some(message) = read(suite, path) else { return };
+        assert_sealed_by(&message, &zone, &["microsoft.com"]);
+        let mut changed = message.clone();
+        changed.body.extend(b"PS: pay at once\r\n");
+        assert_eq!(validate(&changed, &zone, &[]).result, AuthResult::Fail);
+    }
+    let Some(yahoo) = read("dmarc-mox", "real-mail/yahoo.eml") else { return };
+    assert_eq!(message::words(&yahoo.verify(&zone, NOW)), ["pass"]);
+    suites::report("real mail by real keys", 3, 3);
 }
 
 /// A field's tags, without white space.
@@ -160,6 +217,7 @@ fn valimail_sealing() {
         }
     }
     assert_eq!(count, 17);
+    suites::report("ValiMail, ARC sealing", count, count);
 }
 
 /// What was sealed holds as a chain; where the chain before was broken, the seal is over its own set
@@ -298,6 +356,59 @@ fn a_signature_of_a_part_endorses_nothing() {
     assert_eq!(part.endorsement("example.org"), None);
     let failed = ArcChain { result: AuthResult::Fail, ..chain };
     assert_eq!(failed.endorsement("example.org"), None);
+}
+
+/// The message with a set whose ARC-Message-Signature covers only the body's first octets, which our
+/// own sealer never makes.
+fn sealed_in_part(sealer: &Sealer, message: &Message, length: u64) -> Message {
+    let want = BodyWant { canonicalization: Relaxed, length: Some(length) };
+    let mut hasher = BodyHasher::new([want]);
+    hasher.update(&message.body);
+    let bh = base64(&hasher.finish().get(&want).unwrap().sha256);
+    let tags = format!("i=1; a=ed25519-sha256; d={}; s=s;", sealer.domain);
+    let signed = |input: &[u8]| base64(&sealer.key.sign(input).unwrap());
+    let fields = ["from", "subject"].map(str::to_owned);
+    let mut value = format!(" {tags} c=relaxed/relaxed; h=from:subject; l={length}; bh={bh}; b=");
+    let field = Field { name: b"ARC-Message-Signature", value: value.as_bytes() };
+    let own = SignatureField { field, signature_range: value.len()..value.len(), index: None };
+    let b = signed(&hash_input(&message.headers, &fields, &own, Relaxed));
+    value += &b;
+    let results = format!(" i=1; {}; {PASSED}", sealer.domain);
+    let seal = format!(" {tags} cv=none; b=");
+    let mut input = Vec::new();
+    for (name, value) in [
+        ("ARC-Authentication-Results", &results),
+        ("ARC-Message-Signature", &value),
+        ("ARC-Seal", &seal),
+    ] {
+        append(&mut input, name.as_bytes(), value.as_bytes(), Relaxed);
+    }
+    input.truncate(input.len() - 2);
+    let seal = format!("{seal}{}", signed(&input));
+    let message = message.with_field("ARC-Authentication-Results", results.as_bytes());
+    let message = message.with_field("ARC-Message-Signature", value.as_bytes());
+    message.with_field("ARC-Seal", seal.as_bytes())
+}
+
+/// The same on a real seal with `l=`: it passes, and neither its sealer's word nor its name counts.
+#[test]
+fn a_seal_over_a_part_of_the_body() {
+    let sealer = Sealer::new("a.example");
+    let zone = Zone::from([sealer.key()]);
+    for (length, appended, covers) in
+        [(5, "", false), (0, "", false), (8, "", true), (8, "Pay at once\r\n", false)]
+    {
+        let mut message = sealed_in_part(&sealer, &sample(), length);
+        message.body.extend(appended.as_bytes());
+        let chain = validate(&message, &zone, &["a.example"]);
+        assert_eq!((chain.result, chain.reason.as_deref()), (AuthResult::Pass, None), "l={length}");
+        assert_eq!(chain.covers_body, covers, "l={length} {appended:?}");
+        assert_eq!(chain.endorsement("example.org").is_some(), covers, "l={length} {appended:?}");
+        assert_eq!(chain.newest_sealer().is_some(), covers, "l={length} {appended:?}");
+    }
+    let message = sealed_in_part(&sealer, &sample(), 9);
+    let chain = validate(&message, &zone, &["a.example"]);
+    assert_eq!(chain.reason.unwrap(), "ARC-Message-Signature 1: body is shorter than l=");
 }
 
 /// A chain says nothing of a message whose author, subject or body is another.

@@ -16,7 +16,7 @@ use mailseal::result::AuthResult::{
 };
 use serde_json::Value;
 use support::dns::DnsServer;
-use support::suites::suite;
+use support::suites::{report, suite};
 use support::zone::Zone;
 use tokio::time::Instant;
 
@@ -524,6 +524,7 @@ async fn mox_cases() {
     for case in cases {
         mox_case(&bench, case).await;
     }
+    report("mox, DMARC", cases.len(), cases.len());
 }
 
 async fn mox_case(bench: &Bench, case: &Value) {

@@ -1,8 +1,9 @@
-//! A DKIM-Signature field: parsed, and carried through verification against a key that is none of
-//! its own.
+//! A DKIM-Signature field: parsed, its copied fields compared, and carried through verification
+//! against a key that is none of its own.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mailseal::dkim::copied::changed;
 use mailseal::dkim::digest::BodyHasher;
 use mailseal::dkim::signature::Signature;
 use mailseal::dkim::verify::{Check, KeyLookup, begin};
@@ -30,6 +31,8 @@ fuzz_target!(|data: &[u8]| {
     let mut headers = HeaderBlock::default();
     headers.push(b"DKIM-Signature", data);
     headers.push(b"From", b" a@example.org");
+    let copies = changed(&headers, data);
+    assert!(copies.iter().all(|copy| copy.is.as_ref() != Some(&copy.was)));
     for check in begin(&headers, 1_800_000_000).checks {
         let Check::Pending(pending) = check else { continue };
         let mut body = BodyHasher::new([pending.body_want()]);

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use libfuzzer_sys::fuzz_target;
 use mailseal::auth::Authentication;
 use mailseal::auth::dmarc::Dmarc;
+use mailseal::auth::dmarc::suffix::SuffixReading;
 use mailseal::auth::iprev::Iprev;
 use mailseal::auth::results::{claims_authserv_id, render};
 use mailseal::auth::spf::{Identity, Spf};
@@ -47,6 +48,7 @@ fn authentication(data: &[u8]) -> Authentication {
             result: AuthResult::Fail,
             addr: Ipv4Addr::new(192, 0, 2, 1).into(),
             name: Some(text()),
+            by_mta: false,
             reason: Some(text()),
         }),
         spf: vec![Spf {
@@ -78,10 +80,18 @@ fn authentication(data: &[u8]) -> Authentication {
             organizational_domain: Some(text()),
             record_domain: Some(text()),
             policy: None,
+            policy_tag: None,
+            record: None,
             testing: false,
             spf_aligned: false,
             dkim_aligned: false,
+            identifiers: Vec::new(),
             malformed_from: false,
+            psl: Some(SuffixReading {
+                result: AuthResult::Fail,
+                organizational_domain: text(),
+                policy: None,
+            }),
             reason: Some(text()),
         }),
     }

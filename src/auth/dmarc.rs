@@ -9,6 +9,7 @@
 
 mod alignment;
 pub mod record;
+pub mod suffix;
 mod walk;
 
 use crate::dkim::Verification;
@@ -18,8 +19,10 @@ use crate::result::AuthResult;
 use serde::Serialize;
 
 use super::spf::Spf;
-use record::Author;
+use record::{Author, Record};
+use suffix::SuffixReading;
 
+pub use alignment::{Identifier, Method};
 pub use walk::{Walk, walk};
 
 /// What the author domain asks for (`p`, `sp`, `np`).
@@ -59,14 +62,22 @@ pub struct Dmarc {
     pub record_domain: Option<String>,
     /// What the record asks for this author domain, before `t=y` weakens it.
     pub policy: Option<Policy>,
+    /// Which tag of the record says so: `p`, `sp` or `np`.
+    pub policy_tag: Option<&'static str>,
+    /// The record, for reports.
+    pub record: Option<Record>,
     /// `t=y`: the domain owner is testing; the policy is weakened by one step.
     pub testing: bool,
     /// SPF passed for an aligned domain.
     pub spf_aligned: bool,
     /// A DKIM signature of an aligned domain passed.
     pub dkim_aligned: bool,
+    /// The domains that were compared with the author domain.
+    pub identifiers: Vec<Identifier>,
     /// From has no, several or unreadable author domains.
     pub malformed_from: bool,
+    /// What DMARC of old would have said, where `verify.dmarc_psl` asks for it.
+    pub psl: Option<SuffixReading>,
     /// Why, in words.
     pub reason: Option<String>,
 }
@@ -131,7 +142,10 @@ pub async fn evaluate(
         Err(why) => return dmarc.with(AuthResult::Temperror, why.to_owned()),
     };
     dmarc.record_domain = Some(record_domain.to_owned());
-    dmarc.policy = record.policy(discovery.relation(record_domain));
+    let relation = discovery.relation(record_domain);
+    dmarc.policy = record.policy(relation);
+    dmarc.policy_tag = Some(record.policy_tag(relation));
+    dmarc.record = Some(record.clone());
     dmarc.testing = record.is_testing;
     if dmarc.policy.is_none() {
         let why = "DMARC record without a valid policy and without rua";
@@ -150,10 +164,14 @@ impl Dmarc {
             organizational_domain: None,
             record_domain: None,
             policy: None,
+            policy_tag: None,
+            record: None,
             testing: false,
             spf_aligned: false,
             dkim_aligned: false,
+            identifiers: Vec::new(),
             malformed_from: false,
+            psl: None,
             reason: None,
         }
     }
@@ -170,7 +188,12 @@ impl Dmarc {
 
     /// RFC 9989 §5.3.5, §5.3.6.
     fn conclude(self, domain: &str, alignment: alignment::Alignment) -> Self {
-        let dmarc = Self { spf_aligned: alignment.spf, dkim_aligned: alignment.dkim, ..self };
+        let dmarc = Self {
+            spf_aligned: alignment.spf,
+            dkim_aligned: alignment.dkim,
+            identifiers: alignment.compared,
+            ..self
+        };
         if alignment.spf || alignment.dkim {
             return Self { result: AuthResult::Pass, ..dmarc };
         }

@@ -24,6 +24,8 @@ pub struct Iprev {
     pub addr: IpAddr,
     /// The name that was verified, or the one that failed.
     pub name: Option<String>,
+    /// The MTA has verified the name, and nothing was asked.
+    pub by_mta: bool,
     /// Why, where it did not pass.
     pub reason: Option<String>,
 }
@@ -34,14 +36,20 @@ pub async fn check(dns: &Dns, addr: IpAddr, verified_name: Option<&str>) -> Ipre
     // An IPv4-mapped IPv6 address is the IPv4 address, whose name it has.
     let addr = addr.to_canonical();
     if let Some(name) = verified_name {
-        return Iprev { result: AuthResult::Pass, addr, name: Some(name.into()), reason: None };
+        return Iprev {
+            result: AuthResult::Pass,
+            addr,
+            name: Some(name.into()),
+            by_mta: true,
+            reason: None,
+        };
     }
     match dns.ptr(addr).await {
         Ok(names) => forward(dns, addr, names).await,
         Err(error) => {
             let result =
                 if error.is_void() { AuthResult::Permerror } else { AuthResult::Temperror };
-            Iprev { result, addr, name: None, reason: Some(format!("PTR: {error}")) }
+            Iprev { result, addr, name: None, by_mta: false, reason: Some(format!("PTR: {error}")) }
         }
     }
 }
@@ -57,7 +65,7 @@ async fn forward(dns: &Dns, addr: IpAddr, names: Vec<String>) -> Iprev {
         match answer {
             Ok(true) => {
                 let name = Some(name.clone());
-                return Iprev { result: AuthResult::Pass, addr, name, reason: None };
+                return Iprev { result: AuthResult::Pass, addr, name, by_mta: false, reason: None };
             }
             Err(error @ LookupError::Temporary(_)) => failure = Some((name, error)),
             Ok(false) | Err(_) => {}
@@ -68,7 +76,7 @@ async fn forward(dns: &Dns, addr: IpAddr, names: Vec<String>) -> Iprev {
         Some((name, error)) => (AuthResult::Temperror, Some(name), error.to_string()),
         None => (AuthResult::Fail, names.first(), "no name leads back to the address".into()),
     };
-    Iprev { result, addr, name: name.cloned(), reason: Some(reason) }
+    Iprev { result, addr, name: name.cloned(), by_mta: false, reason: Some(reason) }
 }
 
 async fn has_address(dns: &Dns, name: &str, addr: IpAddr) -> Result<bool, LookupError> {

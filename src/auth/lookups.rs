@@ -16,7 +16,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Authentication;
 use super::arc::{self, ArcChain};
-use super::dmarc::{self, Discovery, Dmarc, Walk};
+use super::dmarc::{self, Discovery, Dmarc, Walk, suffix};
+use super::explain::Traces;
 use super::iprev::{self, Iprev};
 use super::spf::{self, Identity, Spf};
 use crate::dkim::Verification;
@@ -42,6 +43,10 @@ pub struct Lookups {
     dmarc: Option<Result<Task<Discovery>, Malformed>>,
     /// Walks that alignment may ask for: it finds them in the cache, or joins them in flight.
     walks: Vec<Task<Walk>>,
+    /// Whether DMARC is also read by the Public Suffix List.
+    reads_psl: bool,
+    /// Where what is asked is kept, for somebody who wants to read it.
+    traces: Option<Traces>,
 }
 
 type Task<T> = AbortOnDropHandle<T>;
@@ -59,10 +64,24 @@ enum Chain {
 }
 
 impl Lookups {
+    /// Look-ups that leave what they asked in the traces.
+    pub(crate) fn traced(traces: Traces) -> Self {
+        Self { traces: Some(traces), ..Self::default() }
+    }
+
+    /// Forgets everything, and goes on tracing where that was wanted.
+    #[must_use]
+    pub fn afresh(self) -> Self {
+        if let Some(traces) = &self.traces {
+            traces.clear();
+        }
+        Self { traces: self.traces, ..Self::default() }
+    }
+
     /// Asks for the client's name, where the MTA has not verified one.
     pub fn start_iprev(&mut self, runtime: &Runtime, client: &Client) {
         let Some(addr) = client.addr else { return };
-        let (dns, name) = (dns(runtime), client.name.clone());
+        let (dns, name) = (self.dns(runtime, "iprev"), client.name.clone());
         let question = async move { iprev::check(&dns, addr, name.as_deref()).await };
         let task = start(question);
         self.iprev = Some(async { task.await.ok() }.boxed().shared());
@@ -73,7 +92,7 @@ impl Lookups {
     pub fn start_spf(&mut self, runtime: &Runtime, envelope: &Envelope) {
         let Some(addr) = envelope.client.addr else { return };
         for identity in [Identity::Helo, Identity::MailFrom] {
-            let dns = dns(runtime);
+            let dns = self.dns(runtime, &format!("spf {}", identity.as_str()));
             let helo = envelope.helo.clone().unwrap_or_default();
             let mail_from = envelope.mail_from.clone();
             let receiver = runtime.config.identity.authserv_id.clone();
@@ -95,11 +114,12 @@ impl Lookups {
     ) {
         let rsa_bits_min = runtime.config.verify.min_rsa_bits;
         self.dkim_left_out = signatures.left_out;
-        for check in signatures.checks {
+        for (number, check) in (1..).zip(signatures.checks) {
             self.dkim.push(match check {
                 Check::Done(verification) => Dkim::Done(verification),
                 Check::Pending(pending) => {
-                    let (dns, headers) = (dns(runtime), headers.clone());
+                    let dns = self.dns(runtime, &format!("dkim {number}"));
+                    let headers = headers.clone();
                     Dkim::Asking(start(async move {
                         let lookup = key_lookup(dns.txt(pending.query_name()).await);
                         pending.check_key(&headers, &lookup, rsa_bits_min)
@@ -120,7 +140,7 @@ impl Lookups {
         let chain = match check {
             arc::Check::Done(chain) => Chain::Done(chain),
             arc::Check::Pending(pending) => {
-                let (dns, headers) = (dns(runtime), headers.clone());
+                let (dns, headers) = (self.dns(runtime, "arc"), headers.clone());
                 let rsa_bits_min = runtime.config.verify.min_rsa_bits;
                 let trusted = runtime.config.arc.trusted_sealers.clone();
                 Chain::Asking(start(async move {
@@ -136,6 +156,7 @@ impl Lookups {
 
     /// Asks for the author domain's DMARC policy, and for what tells whether its signers align.
     pub fn start_dmarc(&mut self, runtime: &Runtime, author: &Author, checks: &[Check]) {
+        self.reads_psl = runtime.config.verify.dmarc_psl;
         self.dmarc = Some(match author {
             Author::Domain(domain) => {
                 for check in checks {
@@ -145,7 +166,7 @@ impl Lookups {
                         self.start_walk(runtime, &pending.signature().domain);
                     }
                 }
-                let (dns, domain) = (dns(runtime), domain.clone());
+                let (dns, domain) = (self.dns(runtime, "dmarc"), domain.clone());
                 Ok(start(async move { dmarc::discover(&dns, &domain).await }))
             }
             Author::Malformed(why) => Err(*why),
@@ -157,6 +178,11 @@ impl Lookups {
             let dns = dns(runtime);
             self.walks.push(start(async move { dmarc::walk(&dns, &domain).await }));
         }
+    }
+
+    /// DNS for one method of one message.
+    fn dns(&self, runtime: &Runtime, method: &str) -> Dns {
+        dns(runtime).traced(self.traces.as_ref().map(|traces| traces.of(method)))
     }
 
     /// Whether SPF was already asked for.
@@ -201,7 +227,14 @@ impl Lookups {
             None => None,
         };
         let dmarc = match self.dmarc {
-            Some(Ok(task)) => Some(dmarc::evaluate(dns, &answer(task).await, &spf, &dkim).await),
+            Some(Ok(task)) => {
+                let dns = dns.clone().traced(self.traces.map(|traces| traces.of("dmarc")));
+                let mut dmarc = dmarc::evaluate(&dns, &answer(task).await, &spf, &dkim).await;
+                if let Some(author) = dmarc.author_domain.as_deref().filter(|_| self.reads_psl) {
+                    dmarc.psl = Some(suffix::read(&dns, author, &spf, &dkim).await);
+                }
+                Some(dmarc)
+            }
             Some(Err(why)) => Some(Dmarc::malformed(why)),
             None => None,
         };

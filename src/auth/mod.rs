@@ -2,6 +2,7 @@
 
 pub mod arc;
 pub mod dmarc;
+pub(crate) mod explain;
 pub mod iprev;
 pub(crate) mod lookups;
 pub mod results;

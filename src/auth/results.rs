@@ -14,11 +14,13 @@ mod received_spf;
 
 use super::Authentication;
 use super::arc::{ArcChain, Endorsement};
+use super::dmarc::suffix::SuffixReading;
 use super::dmarc::{Dmarc, Policy};
 use super::iprev::Iprev;
 use super::spf::{Identity, Spf};
 use crate::dkim::Verification;
 use crate::result::AuthResult;
+use crate::text;
 
 pub use forged::claims_authserv_id;
 pub use read::repeated;
@@ -127,7 +129,16 @@ fn dmarc(dmarc: &Dmarc, overriding: Option<&Endorsement>) -> Vec<String> {
     property(&mut result, "header.from", dmarc.author_domain.as_deref());
     property(&mut result, "policy.dmarc", dmarc.applied_policy().map(Policy::as_str));
     property(&mut result, "policy.arc", overriding.map(|_| "pass"));
+    result.extend(dmarc.psl.as_ref().map(psl));
     result
+}
+
+/// The reading that decides nothing is a comment.
+fn psl(psl: &SuffixReading) -> String {
+    let SuffixReading { result, organizational_domain, policy } = psl;
+    let policy = policy.map_or("no policy", Policy::as_str);
+    let organizational = text::visible(organizational_domain);
+    format!("(public suffix list: {result}, {organizational}, {policy})")
 }
 
 fn method(name: &str, result: AuthResult, reason: Option<&str>) -> Vec<String> {

@@ -229,6 +229,13 @@ const VERIFY: &[Field] = &[
         "Whether SPF's results are also written as Received-SPF fields (RFC 7208), one for HELO\n\
          and one for MAIL FROM. Arriving fields of that name are removed in any case.",
     ),
+    key(
+        "dmarc_psl",
+        "false",
+        "Whether the results also show, as a comment, what DMARC of old (RFC 7489) would have said,\n\
+         which found organizational domains by the Public Suffix List. `mailseal check` always\n\
+         shows it. It decides nothing.",
+    ),
 ];
 
 const ARC: &[Field] = &[
@@ -263,8 +270,9 @@ const POLICY: &[Field] = &[
     key(
         "spf_any",
         r#""off""#,
-        "On an SPF pass that any client in the world would have, as \"+all\" gives it, where no\n\
-         DKIM signature vouches for the author domain: \"off\", \"tag\", \"quarantine\" or \"reject\".",
+        "On an SPF pass that half of all addresses or more would have, as \"+all\" gives it however\n\
+         it is written, where no DKIM signature vouches for the author domain: \"off\", \"tag\",\n\
+         \"quarantine\" or \"reject\".",
     ),
     key(
         "require_dkim",
@@ -301,6 +309,11 @@ const POLICY: &[Field] = &[
 const POLICY_EXEMPT: &[Field] = &[
     unset("networks", r#"["192.0.2.0/24"]"#, "Clients."),
     unset("lists", r#"["announce.example.org"]"#, "List-Ids; anybody can write one and so escape."),
+    unset(
+        "sealers",
+        r#"["lists.example.net"]"#,
+        "The newest ARC sealers (d=) of chains that pass.",
+    ),
     unset(
         "recipients",
         r#"["abuse@example.org", "lists.example.org"]"#,

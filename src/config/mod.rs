@@ -239,6 +239,8 @@ pub struct Verify {
     pub require_dkim: Vec<String>,
     /// Whether `Received-SPF` fields are written.
     pub received_spf: bool,
+    /// Whether the results also show what DMARC by the Public Suffix List would have said.
+    pub dmarc_psl: bool,
 }
 
 /// `[arc]`: the chains of forwarders and lists (RFC 8617).
@@ -280,6 +282,8 @@ pub struct Exempt {
     pub networks: Vec<IpNet>,
     /// List-Ids.
     pub lists: Vec<String>,
+    /// The newest ARC sealers, in ASCII lower case.
+    pub sealers: Vec<String>,
     /// Recipients: addresses or domains.
     pub recipients: Vec<String>,
     /// Author domains.

@@ -186,6 +186,7 @@ fn verify(mut section: Section<'_, '_>) -> Verify {
         min_rsa_bits: section.take("min_rsa_bits", integer(1_024..=4_096)) as u32,
         require_dkim: section.take("require_dkim", list(text(parse::domain))),
         received_spf: section.take("received_spf", flag),
+        dmarc_psl: section.take("dmarc_psl", flag),
     }
 }
 
@@ -239,13 +240,14 @@ fn exempt(entry: &Value<'_>, gathered: &mut Gathered) -> Option<Exempt> {
         let complaint = Complaint::new("[[policy.exempt]] names nothing");
         gathered.fault(
             entry.span().start,
-            complaint.hint("give it networks, lists, recipients or domains"),
+            complaint.hint("give it networks, lists, sealers, recipients or domains"),
         );
     }
     let mut section = Section::new("policy.exempt", Some(table), gathered);
     Some(Exempt {
         networks: section.optional("networks", list(text(parse::network))).unwrap_or_default(),
         lists: section.optional("lists", list(text(parse::list_id))).unwrap_or_default(),
+        sealers: section.optional("sealers", list(text(parse::domain))).unwrap_or_default(),
         recipients: section
             .optional("recipients", list(text(parse::recipient)))
             .unwrap_or_default(),

@@ -172,7 +172,7 @@ impl PrefixDigest {
     }
 }
 
-fn octets_of(context: Context) -> [u8; 32] {
+pub(super) fn octets_of(context: Context) -> [u8; 32] {
     let mut octets = [0; 32];
     octets.copy_from_slice(context.finish().as_ref());
     octets

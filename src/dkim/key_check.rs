@@ -13,6 +13,8 @@ use crate::result::AuthResult;
 
 /// How many key records of one name are tried; there ought to be one (RFC 6376 §3.6.2.2).
 const KEY_RECORDS_MAX: usize = 8;
+/// Why a signature fails that the key does not verify over the header fields.
+pub(crate) const SIGNATURE_WRONG: &str = "signature did not verify";
 /// "Verifiers MUST NOT consider signatures using RSA keys of less than 1024 bits as valid
 /// signatures" (RFC 8301 §3.2).
 const RSA_BITS_MIN: u32 = 1024;
@@ -118,7 +120,7 @@ fn check_record(signed: Signed<'_>, input: &[u8], txt: &[u8], rsa_bits_min: u32)
             Outcome { result: AuthResult::Pass, reason: None, testing }
         }
         Ok(()) => {
-            let reason = "signature did not verify".to_owned();
+            let reason = SIGNATURE_WRONG.to_owned();
             Outcome { testing, ..Outcome::new(AuthResult::Fail, reason) }
         }
     }

@@ -3,8 +3,10 @@
 
 pub(crate) mod base64;
 pub mod canonical;
+pub mod copied;
 mod der;
 pub mod digest;
+pub mod fit;
 pub(crate) mod folded;
 pub mod foreign_key;
 pub(crate) mod key_check;

@@ -334,14 +334,15 @@ fn auid_domain(sent: &str) -> Option<String> {
 }
 
 /// dkim-quoted-printable (§2.11), white space already gone.
-fn decode_quoted_printable(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_quoted_printable(text: &str) -> Option<Vec<u8>> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&octet, after)) = rest.split_first() {
         rest = after;
         if octet == b'=' {
-            let hex = std::str::from_utf8(after.get(..2)?).ok()?;
-            octets.push(u8::from_str_radix(hex, 16).ok()?);
+            // Two digits: `from_str_radix` alone would take a sign for one.
+            let hex = after.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit))?;
+            octets.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
             rest = &after[2..];
         } else {
             octets.push(octet);

@@ -18,6 +18,8 @@ use crate::text;
 pub const SIGNATURES_MAX: usize = 10;
 /// How far in the future `t=` may lie: clocks differ.
 pub const CLOCK_SKEW_SECS_MAX: u64 = 300;
+/// Why a signature fails whose `bh=` is not the body's digest.
+pub(crate) const BODY_HASH_WRONG: &str = "body hash did not verify";
 /// How much of `b=` tells signatures apart at first try (RFC 6008 §3: eight or more).
 const SIGNATURE_START_CHARS: usize = 8;
 
@@ -221,7 +223,7 @@ fn check_body(
     if length > hash.octets {
         return Some((AuthResult::Fail, "body is shorter than l="));
     }
-    (signature.body_hash != hash.sha256).then_some((AuthResult::Fail, "body hash did not verify"))
+    (signature.body_hash != hash.sha256).then_some((AuthResult::Fail, BODY_HASH_WRONG))
 }
 
 impl Verification {

@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::failures::Failures;
 use super::name;
 use super::servers::{Failure, NO_ANSWER, ResolverError, Servers};
+use super::trace::Trace;
 use crate::config;
 
 /// Why a look-up gave no record. `Ok` is never empty.
@@ -79,7 +80,7 @@ impl Resolver {
 
     /// Look-ups that end by the deadline.
     pub fn until(&self, deadline: Instant) -> Dns {
-        Dns { shared: Arc::clone(&self.shared), deadline }
+        Dns { shared: Arc::clone(&self.shared), deadline, trace: None }
     }
 
     /// Where the servers are that it asks.
@@ -98,12 +99,19 @@ impl Resolver {
 pub struct Dns {
     shared: Arc<Shared>,
     deadline: Instant,
+    trace: Option<Trace>,
 }
 
 impl Dns {
+    /// The same, with what is asked kept in the trace, if there is one.
+    #[must_use]
+    pub fn traced(self, trace: Option<Trace>) -> Self {
+        Self { trace, ..self }
+    }
+
     /// All TXT records of the name, each one's character-strings joined without a blank.
     pub async fn txt(&self, name: &str) -> Result<Vec<Vec<u8>>, LookupError> {
-        self.records(name::parse(name), RecordType::TXT, |data| match data {
+        self.records(name, RecordType::TXT, |data| match data {
             RData::TXT(txt) => Some(txt.txt_data.concat()),
             _ => None,
         })
@@ -112,7 +120,7 @@ impl Dns {
 
     /// The name's IPv4 addresses.
     pub async fn a(&self, name: &str) -> Result<Vec<Ipv4Addr>, LookupError> {
-        self.records(name::parse(name), RecordType::A, |data| match data {
+        self.records(name, RecordType::A, |data| match data {
             RData::A(a) => Some(a.0),
             _ => None,
         })
@@ -121,7 +129,7 @@ impl Dns {
 
     /// The name's IPv6 addresses.
     pub async fn aaaa(&self, name: &str) -> Result<Vec<Ipv6Addr>, LookupError> {
-        self.records(name::parse(name), RecordType::AAAA, |data| match data {
+        self.records(name, RecordType::AAAA, |data| match data {
             RData::AAAA(aaaa) => Some(aaaa.0),
             _ => None,
         })
@@ -131,7 +139,7 @@ impl Dns {
     /// The name's mail exchangers, the preferred first. One whose name is no text is left out.
     pub async fn mx(&self, name: &str) -> Result<Vec<Mx>, LookupError> {
         let mut exchangers = self
-            .records(name::parse(name), RecordType::MX, |data| match data {
+            .records(name, RecordType::MX, |data| match data {
                 RData::MX(mx) => {
                     let exchange = name::format(&mx.exchange)?;
                     Some(Mx { preference: mx.preference, exchange })
@@ -146,8 +154,8 @@ impl Dns {
     /// The address's names without their final dots. A name that is no text is left out. An
     /// IPv4-mapped address is looked up as the IPv4 address.
     pub async fn ptr(&self, addr: IpAddr) -> Result<Vec<String>, LookupError> {
-        let name = Name::from(addr.to_canonical());
-        self.records(Some(name), RecordType::PTR, |data| match data {
+        let name = Name::from(addr.to_canonical()).to_ascii();
+        self.records(&name, RecordType::PTR, |data| match data {
             RData::PTR(ptr) => name::format(&ptr.0),
             _ => None,
         })
@@ -187,13 +195,19 @@ impl Dns {
 
     async fn records<T>(
         &self,
-        name: Option<Name>,
+        name: &str,
         record_type: RecordType,
         pick: impl Fn(&RData) -> Option<T>,
     ) -> Result<Vec<T>, LookupError> {
-        let name = name.ok_or(LookupError::NotFound)?;
-        let answers = self.answers(&name, record_type).await?;
-        let records: Vec<T> = answers.iter().filter_map(|record| pick(&record.data)).collect();
+        let traced = self.trace.as_ref().map(|trace| (trace, trace.ask(record_type, name)));
+        let answers = match name::parse(name) {
+            Some(name) => self.answers(&name, record_type).await,
+            None => Err(LookupError::NotFound),
+        };
+        if let Some((trace, number)) = traced {
+            trace.answer(number, &answers);
+        }
+        let records: Vec<T> = answers?.iter().filter_map(|record| pick(&record.data)).collect();
         if records.is_empty() { Err(LookupError::Empty) } else { Ok(records) }
     }
 

@@ -1,5 +1,8 @@
-//! What policy finds in the results of the authentication methods. The enhanced status codes are
-//! those of RFC 7372 §3.
+//! What policy finds in the results of the authentication methods.
+//!
+//! The enhanced status codes are those of RFC 7372 §3, which registered one for each kind of failure
+//! so that a sender's reader of logs need not read the text. What no code there names is X.7.1,
+//! "delivery not authorized", a local policy's. A temporary code is the permanent one's with a 4.
 
 use super::Finding;
 use crate::auth::Authentication;
@@ -47,7 +50,9 @@ fn dmarc_failure(strictest: Action, dmarc: &Dmarc) -> Option<Finding> {
         let domain = text::visible(domain);
         format!("DMARC of {domain} fails: neither SPF nor DKIM passes for an aligned domain")
     };
-    // §3.3: multiple authentication checks failed.
+    // §3.3, X.7.26: multiple authentication checks failed. DMARC fails only where both SPF and DKIM
+    // do, for the author domain. X.7.1, which RFC 7489 §10.3 showed as its example a year before
+    // X.7.26 was used for it, could as well be a blocked client's; RFC 9989 obliges to neither.
     let failed = dmarc.result == AuthResult::Fail;
     failed.then(|| finding(asked.min(strictest), "dmarc-fail", "5.7.26", cause()))
 }
@@ -69,7 +74,8 @@ fn spf_any(action: Action, auth: &Authentication) -> Option<Finding> {
         return None;
     }
     let spf = mail_from(auth).filter(|spf| spf.result == AuthResult::Pass && spf.any_client)?;
-    let cause = format!("SPF of {} allows any client", text::visible(&spf.domain));
+    let cause =
+        format!("SPF of {} lets half of all clients or more pass", text::visible(&spf.domain));
     Some(finding(action, "spf-any", "5.7.1", cause))
 }
 
@@ -91,7 +97,7 @@ fn dkim_required(config: &Config, auth: &Authentication) -> Option<Finding> {
         .find(|domain| is_within(author, domain) && !signed(auth, domain, AuthResult::Pass))?;
     let cause = format!("mail of {domain} must have a passing DKIM signature of that domain");
     if signed(auth, domain, AuthResult::Temperror) {
-        return Some(open(config.policy.temperror, "DKIM"));
+        return Some(open(config.policy.temperror, &format!("DKIM of {author}"), "5.7.5"));
     }
     let passed: Vec<_> =
         auth.dkim.iter().filter(|signature| signature.result == AuthResult::Pass).collect();
@@ -128,19 +134,28 @@ fn iprev_failure(action: Action, iprev: &Iprev) -> Option<Finding> {
 /// Where DNS trouble left open a result that matters to the outcome: DMARC's own, SPF's where
 /// there is no DMARC policy, or iprev's where there is an action for its fail.
 fn temperror(config: &Config, auth: &Authentication) -> Option<Finding> {
-    let dmarc = auth.dmarc.as_ref().map(|dmarc| dmarc.result);
-    let spf = auth.spf.iter().any(|spf| spf.result == AuthResult::Temperror);
-    let iprev = auth.iprev.as_ref().is_some_and(|iprev| iprev.result == AuthResult::Temperror);
-    let method = match dmarc {
-        Some(AuthResult::Temperror) => "DMARC",
-        Some(AuthResult::None) | None if spf => "SPF",
-        _ if iprev && config.policy.iprev_fail != Action::Off => "iprev",
+    let dmarc = auth.dmarc.as_ref();
+    let spf = auth.spf.iter().find(|spf| spf.result == AuthResult::Temperror);
+    let iprev = auth.iprev.as_ref().filter(|iprev| iprev.result == AuthResult::Temperror);
+    let (what, enhanced) = match (dmarc.map(|dmarc| dmarc.result), spf, iprev) {
+        (Some(AuthResult::Temperror), ..) => {
+            let domain = dmarc.and_then(|dmarc| dmarc.author_domain.as_deref());
+            (format!("DMARC of {}", domain.unwrap_or("the author domain")), "5.7.0")
+        }
+        // RFC 7372 §3.2, X.7.24: SPF validation error.
+        (Some(AuthResult::None) | None, Some(spf), _) => {
+            (format!("SPF of {}", spf.domain), "5.7.24")
+        }
+        (.., Some(iprev)) if config.policy.iprev_fail != Action::Off => {
+            (format!("iprev of client {}", iprev.addr), "5.7.25")
+        }
         _ => return None,
     };
-    Some(open(config.policy.temperror, method))
+    Some(open(config.policy.temperror, &what, enhanced))
 }
 
-fn open(action: Action, method: &str) -> Finding {
-    let cause = format!("{method} could not be checked for DNS trouble");
-    Finding { action, tag: None, code: 550, enhanced: "5.7.0", cause, told: None }
+/// RFC 6376 §6.3: 4.7.5 where a key cannot be had.
+fn open(action: Action, what: &str, enhanced: &'static str) -> Finding {
+    let cause = format!("{} could not be checked for DNS trouble", text::visible(what));
+    Finding { action, tag: None, code: 550, enhanced, cause, told: None }
 }

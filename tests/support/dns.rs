@@ -23,6 +23,7 @@ pub struct DnsServer {
     /// Where it answers.
     pub addr: SocketAddr,
     queries: Queries,
+    zone: Arc<Mutex<Zone>>,
     _server: Server<Handler>,
 }
 
@@ -43,7 +44,7 @@ pub struct Query {
 type Queries = Arc<Mutex<Vec<Query>>>;
 
 struct Handler {
-    zone: Zone,
+    zone: Arc<Mutex<Zone>>,
     /// What every answer takes, denials too.
     delay: Duration,
     queries: Queries,
@@ -70,10 +71,17 @@ impl DnsServer {
     fn serve(udp: UdpSocket, tcp: TcpListener, zone: Zone, delay: Duration) -> Self {
         let addr = udp.local_addr().unwrap();
         let queries = Queries::default();
-        let mut server = Server::new(Handler { zone, delay, queries: Arc::clone(&queries) });
+        let zone = Arc::new(Mutex::new(zone));
+        let handler = Handler { zone: Arc::clone(&zone), delay, queries: Arc::clone(&queries) };
+        let mut server = Server::new(handler);
         server.register_socket(udp);
         server.register_listener(tcp, Duration::from_secs(5), 64);
-        Self { addr, queries, _server: server }
+        Self { addr, queries, zone, _server: server }
+    }
+
+    /// Answers from other zone data from now on.
+    pub fn change(&self, zone: Zone) {
+        *self.zone.lock().unwrap() = zone;
     }
 
     /// The queries so far.
@@ -130,7 +138,7 @@ impl RequestHandler for Handler {
         let key = name.to_string().trim_end_matches('.').to_owned();
         let index = self.keep((key, record_type.to_string()));
 
-        let reply = self.zone.answer(name, record_type);
+        let reply = self.zone.lock().unwrap().answer(name, record_type);
         tokio::time::sleep(self.delay + reply.delay).await;
         if reply.fault.is_none_or(|fault| !matches!(fault, Fault::Timeout)) {
             self.queries.lock().unwrap()[index].answered = Some(Instant::now());

@@ -140,6 +140,12 @@ impl Mta {
         self.stream.write_all(octets)
     }
 
+    /// Says that nothing more comes, reads what is still sent, and goes.
+    pub fn finish(mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let _ = self.stream.read_to_end(&mut Vec::new());
+    }
+
     /// Receives one frame.
     pub fn receive(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut len = [0; 4];

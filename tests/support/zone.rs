@@ -25,6 +25,7 @@
 //! example.org  TXT  TIMEOUT      never answers
 //! example.org  TXT  TRUNCATE     the records of this type come over TCP alone
 //! example.org  TXT  SLOW 300ms   they come after that time
+//! example.org  TXT  TTL 1        they may be kept for that many seconds, and not for 300
 //! www.example.org  CNAME  ALONE  the alias comes without what it leads to
 //! ```
 //!
@@ -57,6 +58,7 @@ struct Set {
     is_truncated: bool,
     is_alone: bool,
     delay: Duration,
+    ttl: Option<u32>,
 }
 
 /// What is sent instead of records.
@@ -110,6 +112,9 @@ impl Zone {
             ["TIMEOUT"] => self.fault(name, record_type, Fault::Timeout),
             ["ALONE"] => self.set(name, record_type).is_alone = true,
             ["TRUNCATE"] => self.set(name, record_type).is_truncated = true,
+            ["TTL", secs] => {
+                self.set(name, record_type).ttl = Some(secs.parse().map_err(why)?);
+            }
             ["SLOW", time] => {
                 let millis = time.strip_suffix("ms").ok_or("SLOW wants a time as 300ms")?;
                 self.set(name, record_type).delay =
@@ -123,6 +128,17 @@ impl Zone {
     /// Adds a record.
     pub fn add(&mut self, name: &str, data: RData) {
         self.set(name, data.record_type()).records.push(data);
+    }
+
+    /// Takes away what a name has of a type, such as `TXT`.
+    pub fn remove(&mut self, name: &str, record_type: &str) {
+        let record_type = RecordType::from_str(record_type).unwrap();
+        self.sets.remove(&(LowerName::new(&domain(name)), record_type));
+    }
+
+    /// Adds all that is in another zone; what both have is the other's.
+    pub fn extend(&mut self, other: Self) {
+        self.sets.extend(other.sets);
     }
 
     /// Makes a fault of a name and type, or of the types not listed (`ANY`).
@@ -183,7 +199,9 @@ impl Zone {
 impl Reply {
     fn take(&mut self, owner: &LowerName, set: &Set) {
         self.answers.extend(
-            set.records.iter().map(|data| Record::from_rdata(owner.into(), TTL, data.clone())),
+            set.records
+                .iter()
+                .map(|data| Record::from_rdata(owner.into(), set.ttl.unwrap_or(TTL), data.clone())),
         );
         self.fault = self.fault.or(set.fault);
         self.is_truncated |= set.is_truncated;

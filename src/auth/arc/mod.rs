@@ -95,6 +95,12 @@ impl ArcChain {
         }
     }
 
+    /// Who sealed last, where the chain holds for the whole message: it came so from there.
+    pub fn newest_sealer(&self) -> Option<&str> {
+        let holds = self.result == AuthResult::Pass && self.covers_body;
+        self.sealers.first().filter(|_| holds).map(|sealer| sealer.domain.as_str())
+    }
+
     /// The newest endorsement for an author domain, where the chain holds for the whole message.
     pub fn endorsement(&self, author_domain: &str) -> Option<&Endorsement> {
         let holds = self.result == AuthResult::Pass && self.covers_body;

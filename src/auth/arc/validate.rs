@@ -11,7 +11,7 @@ use super::{ArcChain, Sealer};
 use crate::dkim::digest::{BodyHashes, BodyWant};
 use crate::dkim::key_check::check_lookup;
 use crate::dkim::name::key_name;
-use crate::dkim::signature::Algorithm;
+use crate::dkim::signature::{Algorithm, Signature};
 use crate::dkim::verify::{self, CLOCK_SKEW_SECS_MAX, KeyLookup};
 use crate::message::header::HeaderBlock;
 use crate::result::AuthResult;
@@ -103,6 +103,11 @@ impl Pending {
     /// The names whose TXT records are wanted, each once: no more than 51.
     pub fn query_names(&self) -> &[String] {
         &self.query_names
+    }
+
+    /// The newest ARC-Message-Signature.
+    pub(crate) fn newest_signature(&self) -> &Signature {
+        self.newest.signature()
     }
 
     /// The digests that are wanted of the body.

@@ -1,6 +1,7 @@
 //! Identifier alignment (RFC 9989 §4.4, §4.10.2).
 
 use futures_util::future::join_all;
+use serde::Serialize;
 
 use super::record::{Mode, Record};
 use super::walk::walk;
@@ -28,19 +29,30 @@ pub(super) struct Alignment {
     pub(super) dkim: bool,
     /// Why a pass that DNS withheld could have aligned.
     pub(super) unknown: Option<String>,
+    /// What was compared, and with what outcome.
+    pub(super) compared: Vec<Identifier>,
 }
 
 /// A domain that SPF or DKIM authenticated, or could not for now.
-#[derive(Debug)]
-struct Identifier {
-    method: Method,
-    domain: String,
-    has_passed: bool,
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Identifier {
+    /// Who authenticated it.
+    pub method: Method,
+    /// The domain, normalized.
+    pub domain: String,
+    /// Whether it passed; else DNS has left that open.
+    pub has_passed: bool,
+    /// Whether it aligns with the author domain; `None` where DNS has left that open.
+    pub aligns: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Method {
+/// The methods whose results DMARC reads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// SPF of MAIL FROM.
     Spf,
+    /// DKIM.
     Dkim,
 }
 
@@ -51,13 +63,25 @@ enum Aligned {
     Unknown(String),
 }
 
+impl Aligned {
+    fn is_aligned(&self) -> Option<bool> {
+        match self {
+            Self::Yes => Some(true),
+            Self::No => Some(false),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 impl Author<'_> {
     /// Compares all identifiers, side by side.
     pub(super) async fn align(&self, dns: &Dns, spf: &[Spf], dkim: &[Verification]) -> Alignment {
-        let identifiers = identifiers(spf, dkim);
+        let mut identifiers = identifiers(spf, dkim);
         let aligned = join_all(identifiers.iter().map(|identifier| self.compare(dns, identifier)));
         let mut alignment = Alignment::default();
-        for (identifier, aligned) in identifiers.iter().zip(aligned.await) {
+        let aligned = aligned.await;
+        for (identifier, aligned) in identifiers.iter_mut().zip(aligned) {
+            identifier.aligns = aligned.is_aligned();
             match (aligned, identifier.has_passed) {
                 (Aligned::No, _) => {}
                 (Aligned::Yes, true) if identifier.method == Method::Spf => alignment.spf = true,
@@ -70,7 +94,7 @@ impl Author<'_> {
                 }
             }
         }
-        alignment
+        Alignment { compared: identifiers, ..alignment }
     }
 
     async fn compare(&self, dns: &Dns, identifier: &Identifier) -> Aligned {
@@ -112,7 +136,7 @@ impl std::fmt::Display for Method {
 
 /// The domains that may align: SPF's of MAIL FROM, and DKIM's of signatures over the whole body,
 /// for what is appended to a part is not the signer's.
-fn identifiers(spf: &[Spf], dkim: &[Verification]) -> Vec<Identifier> {
+pub(super) fn identifiers(spf: &[Spf], dkim: &[Verification]) -> Vec<Identifier> {
     let spf = spf
         .iter()
         .filter(|spf| spf.identity == Identity::MailFrom)
@@ -126,7 +150,7 @@ fn identifiers(spf: &[Spf], dkim: &[Verification]) -> Vec<Identifier> {
         .filter(|(_, _, result)| matches!(result, AuthResult::Pass | AuthResult::Temperror))
         .filter_map(|(method, domain, result)| {
             let has_passed = result == AuthResult::Pass;
-            Some(Identifier { method, domain: normalize(domain)?, has_passed })
+            Some(Identifier { method, domain: normalize(domain)?, has_passed, aligns: None })
         })
         .partition(|identifier| identifier.has_passed);
     passed.extend(open);

@@ -4,14 +4,19 @@
 //! is not DKIM's tag list, where one broken tag condemns the record, and not mail-auth's parser,
 //! which gives up at a broken `p` and so cannot tell whether `rua` saves it (§4.10.1).
 
+use serde::Serialize;
+
 use super::Policy;
 
 /// What a domain publishes.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Record {
-    p: Option<Policy>,
-    sp: Option<Policy>,
-    np: Option<Policy>,
+    /// `p`: what is asked for mail of the domain itself.
+    pub p: Option<Policy>,
+    /// `sp`: the same of domains below it.
+    pub sp: Option<Policy>,
+    /// `np`: the same of domains below it that do not exist.
+    pub np: Option<Policy>,
     /// `sp` or `np` is there and is no policy.
     has_broken_policy: bool,
     /// `adkim`: which DKIM domains align.
@@ -24,10 +29,15 @@ pub struct Record {
     pub is_testing: bool,
     /// Where aggregate reports are wanted: the valid URIs of `rua`.
     pub rua: Vec<String>,
+    /// Where failure reports are wanted: the valid URIs of `ruf`.
+    pub ruf: Vec<String>,
+    /// Of which failures (`fo`): its known options, `0` where there is none (RFC 9991 §4).
+    pub fo: Vec<char>,
 }
 
 /// Which domains align with the author domain.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// `s`: itself alone.
     Strict,
@@ -37,7 +47,8 @@ pub enum Mode {
 }
 
 /// The `psd` tag.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Psd {
     /// `y`: a public suffix; organizational domains begin one label below.
     Yes,
@@ -98,6 +109,15 @@ impl Record {
         }
     }
 
+    /// Which tag says what [`Self::policy`] says.
+    pub fn policy_tag(&self, author: Author) -> &'static str {
+        match author {
+            Author::Nonexistent if self.np.is_some() => "np",
+            Author::Subdomain | Author::Nonexistent if self.sp.is_some() => "sp",
+            _ => "p",
+        }
+    }
+
     fn set(&mut self, name: &str, value: &str) {
         match name {
             "p" => self.p = policy(value),
@@ -111,9 +131,15 @@ impl Record {
             "t" => self.is_testing = value.eq_ignore_ascii_case("y"),
             "psd" if value.eq_ignore_ascii_case("y") => self.psd = Psd::Yes,
             "psd" if value.eq_ignore_ascii_case("n") => self.psd = Psd::No,
-            "rua" => {
-                let uris = value.split(',').map(str::trim);
-                self.rua = uris.filter(|uri| is_uri(uri)).map(str::to_owned).collect();
+            "rua" => self.rua = uris(value),
+            "ruf" => self.ruf = uris(value),
+            "fo" => {
+                let options = value.split(':').map(|option| option.trim_matches(WSP));
+                let known = ['0', '1', 'd', 's'];
+                let read = |option: &str| {
+                    known.into_iter().find(|known| option.eq_ignore_ascii_case(&known.to_string()))
+                };
+                self.fo = options.filter_map(read).take(known.len()).collect();
             }
             _ => {}
         }
@@ -122,7 +148,14 @@ impl Record {
 
 /// The tags that mean something here. RFC 9989 §4.7: unknown ones, and `pct`, `rf` and `ri` of
 /// old, are ignored.
-const KNOWN: [&str; 8] = ["p", "sp", "np", "adkim", "aspf", "t", "psd", "rua"];
+const KNOWN: [&str; 10] = ["p", "sp", "np", "adkim", "aspf", "t", "psd", "rua", "ruf", "fo"];
+/// More URIs of one tag are not kept: they only cost.
+const URIS_MAX: usize = 32;
+
+fn uris(value: &str) -> Vec<String> {
+    let uris = value.split(',').map(str::trim).filter(|uri| is_uri(uri));
+    uris.map(str::to_owned).take(URIS_MAX).collect()
+}
 
 fn tag(text: &str) -> Option<(String, &str)> {
     let (name, value) = text.split_once('=')?;
@@ -206,6 +239,16 @@ mod tests {
         ] {
             assert_eq!(policies(text), wanted, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_reports_will_want_is_kept() {
+        let record = read("v=DMARC1; p=none; ruf=mailto:a@example.org,x; fo=1 : D:q; rua=x:y");
+        assert_eq!(
+            (record.ruf, record.rua),
+            (vec!["mailto:a@example.org".into()], vec!["x:y".into()])
+        );
+        assert_eq!(record.fo, ['1', 'd']);
     }
 
     #[test]

@@ -20,8 +20,9 @@ pub struct Walk {
     steps: Vec<(String, Answer)>,
 }
 
+/// What one name publishes.
 #[derive(Clone, Debug)]
-enum Answer {
+pub(super) enum Answer {
     Record(Record),
     Nothing,
     Unknown(String),
@@ -98,7 +99,8 @@ fn one_label_below<'a>(parent: &str, name: &'a str) -> &'a str {
     name[..above].rfind('.').map_or(name, |dot| &name[dot + 1..])
 }
 
-async fn ask(dns: &Dns, name: &str) -> Answer {
+/// Asks for the record of one name.
+pub(super) async fn ask(dns: &Dns, name: &str) -> Answer {
     match dns.txt(&format!("_dmarc.{name}")).await {
         Ok(texts) => {
             let mut records = texts.iter().filter_map(|text| Record::parse(text));

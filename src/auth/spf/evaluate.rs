@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use viaspf_record::{
     Directive, DomainSpec, DualCidrLength, Ip4CidrLength, Ip6CidrLength, MacroKind, Mechanism,
     Qualifier,
 };
 
+use super::breadth::{Breadth, Passing};
 use super::domain::{self, Sender};
 use super::expand::Values;
 use super::limits::{Budget, MX_NAMES_MAX};
@@ -37,8 +40,8 @@ pub(super) struct Matched {
     pub(super) by: String,
     /// The domain of the record in which it stands, after `redirect`.
     pub(super) domain: String,
-    /// Whether it matches any client.
-    pub(super) any_client: bool,
+    /// How many other clients would pass as well.
+    pub(super) breadth: Breadth,
     /// That record's `exp=`.
     pub(super) explanation: Option<DomainSpec>,
 }
@@ -61,8 +64,10 @@ pub(super) struct Evaluation<'a> {
     sender: &'a Sender,
     receiver: &'a str,
     budget: Budget,
-    /// Whether the directive that matched last matches any client.
-    any_client: bool,
+    /// What passes by the records read so far.
+    passing: Passing,
+    /// The same of the directive that matched last, by itself.
+    breadth: Breadth,
     /// Looked up once, where a term wants it.
     reverse: Option<Arc<Reverse>>,
 }
@@ -77,8 +82,17 @@ impl<'a> Evaluation<'a> {
     ) -> Self {
         // RFC 7208 §5: an IPv4-mapped IPv6 address is the IPv4 address.
         let client = client.to_canonical();
-        let budget = Budget::default();
-        Self { dns, client, helo, sender, receiver, budget, any_client: false, reverse: None }
+        Self {
+            dns,
+            client,
+            helo,
+            sender,
+            receiver,
+            budget: Budget::default(),
+            passing: Passing::default(),
+            breadth: Breadth::Some,
+            reverse: None,
+        }
     }
 
     /// RFC 7208 §4, for one domain and those that its record redirects to.
@@ -92,15 +106,19 @@ impl<'a> Evaluation<'a> {
                 }
                 return Ok(Outcome::NoRecord);
             };
+            for directive in record.directives.iter().filter(|directive| passes(directive)) {
+                self.passing.add(&directive.mechanism, self.client);
+            }
             for directive in &record.directives {
+                let known = self.passing.len();
                 if self.is_match(&directive.mechanism, &domain).await? {
-                    // An `include` is as wide as what matched in the included record.
-                    self.any_client = match &directive.mechanism {
-                        Mechanism::Include(_) => self.any_client,
-                        mechanism => matches_any(mechanism, self.client),
-                    };
-                    let matched = matched(directive, domain, &record, self.any_client);
+                    self.measure(&directive.mechanism);
+                    let matched = matched(directive, domain, &record, self.breadth);
                     return Ok(Outcome::Matched(matched));
+                }
+                if !passes(directive) {
+                    // What passes in an included record does not pass in this one.
+                    self.passing.forget_since(known);
                 }
             }
             let Some(redirect) = &record.redirect else { return Ok(Outcome::Default) };
@@ -108,6 +126,16 @@ impl<'a> Evaluation<'a> {
             domain = self.target(redirect, &domain).await.unwrap_or_default();
             is_redirected = true;
         }
+    }
+
+    /// Notes how many clients match as this one did, and how many pass by all that was read. An
+    /// `include` is as broad as what matched in the included record.
+    fn measure(&mut self, mechanism: &Mechanism) {
+        let by_itself = match mechanism {
+            Mechanism::Include(_) => self.breadth,
+            mechanism => breadth(mechanism, self.client),
+        };
+        self.breadth = by_itself.max(self.passing.breadth(self.client));
     }
 
     /// The domain's record; `None` also where the domain is malformed (RFC 7208 §4.3).
@@ -192,8 +220,15 @@ impl<'a> Evaluation<'a> {
                 cut(target)
             )));
         }
-        for mx in exchangers {
-            match addresses(self.dns, self.client, &mx.exchange).await {
+        // Asked for side by side and judged in their order, so that the first that decides still
+        // does. There are no more than one after the other could cost.
+        let (dns, client) = (self.dns, self.client);
+        let mut answers: FuturesOrdered<_> = exchangers
+            .iter()
+            .map(|mx| async move { (mx, addresses(dns, client, &mx.exchange).await) })
+            .collect();
+        while let Some((mx, answer)) = answers.next().await {
+            match answer {
                 Ok(addrs) if addrs.iter().any(|&addr| contains(addr, prefix, self.client)) => {
                     return Ok(true);
                 }
@@ -265,7 +300,12 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-fn matched(directive: &Directive, domain: String, record: &Record, any_client: bool) -> Matched {
+/// Whether a match of the directive is a pass.
+fn passes(directive: &Directive) -> bool {
+    directive.qualifier.unwrap_or_default() == Qualifier::Pass
+}
+
+fn matched(directive: &Directive, domain: String, record: &Record, breadth: Breadth) -> Matched {
     Matched {
         result: match directive.qualifier.unwrap_or_default() {
             Qualifier::Pass => AuthResult::Pass,
@@ -275,15 +315,15 @@ fn matched(directive: &Directive, domain: String, record: &Record, any_client: b
         },
         by: cut(&directive.to_string()),
         domain,
-        any_client,
+        breadth,
         explanation: record.explanation.clone(),
     }
 }
 
-/// Whether a mechanism that matched the client matches all clients of its kind.
-fn matches_any(mechanism: &Mechanism, client: IpAddr) -> bool {
+/// How many clients of its kind a mechanism matches that matched this one.
+fn breadth(mechanism: &Mechanism, client: IpAddr) -> Breadth {
     let prefix: Option<DualCidrLength> = match mechanism {
-        Mechanism::All => return true,
+        Mechanism::All => return Breadth::Any,
         Mechanism::Ip4(ip4) => ip4.prefix_len.map(Into::into),
         Mechanism::Ip6(ip6) => ip6.prefix_len.map(Into::into),
         Mechanism::A(a) => a.prefix_len,
@@ -294,7 +334,7 @@ fn matches_any(mechanism: &Mechanism, client: IpAddr) -> bool {
         IpAddr::V4(_) => prefix.ip4().map(Ip4CidrLength::get),
         IpAddr::V6(_) => prefix.ip6().map(Ip6CidrLength::get),
     });
-    length == Some(0)
+    length.map_or(Breadth::Some, Breadth::of_prefix)
 }
 
 /// Whether the client is in the network (RFC 7208 §5). Addresses of the other kind never are.

@@ -2,11 +2,13 @@
 //!
 //! [`check`] is the RFC's `check_host()` for one identity of one session (§2.3, §2.4). `domain`
 //! reads the identities, `record` finds and parses records, `evaluate` walks them within `limits`,
-//! `reverse` finds the client's names, `expand` does macros and `explain` the explanation of a fail.
+//! `reverse` finds the client's names, `breadth` tells what passes for anybody, `expand` does macros
+//! and `explain` the explanation of a fail.
 //!
 //! Failure: a server that fails or a deadline that passes is temperror, a record that breaks the
 //! grammar or a limit is permerror. Nothing here is ever `Err`.
 
+mod breadth;
 mod domain;
 mod evaluate;
 mod expand;
@@ -21,6 +23,7 @@ use serde::Serialize;
 
 use crate::dns::Dns;
 use crate::result::AuthResult;
+use breadth::Breadth;
 use domain::Sender;
 use evaluate::{Evaluation, Outcome, Trouble};
 
@@ -59,7 +62,8 @@ pub struct Spf {
     pub reason: Option<String>,
     /// The directive that matched, as published, or `default` where none did; foreign text.
     pub mechanism: Option<String>,
-    /// What matched would match any client: `+all` and its like. A pass says nothing then.
+    /// What matched would match any client, or at least half of all addresses: `+all` and its
+    /// like, however it is written. A pass says nothing then.
     pub any_client: bool,
     /// The domain owner's explanation of a fail (RFC 7208 §6.2), foreign text.
     pub explanation: Option<String>,
@@ -102,7 +106,8 @@ pub async fn check(
     {
         spf.explanation = explain::fetch(&mut evaluation, matched).await;
     }
-    spf.any_client = matches!(&outcome, Ok(Outcome::Matched(matched)) if matched.any_client);
+    spf.any_client =
+        matches!(&outcome, Ok(Outcome::Matched(matched)) if matched.breadth > Breadth::Some);
     spf.mechanism = match &outcome {
         Ok(Outcome::Matched(matched)) => Some(matched.by.clone()),
         // RFC 7208 §9.1's word.
@@ -119,9 +124,9 @@ fn judge(outcome: Result<Outcome, Trouble>) -> (AuthResult, Option<String>) {
         // RFC 7208 §4.7: as if the record ended in `?all`.
         Ok(Outcome::Default) => (AuthResult::Neutral, Some("no mechanism matched".into())),
         Ok(Outcome::Matched(matched)) => {
-            let any = matched.any_client && matched.result == AuthResult::Pass;
-            let any = if any { ", as any client would" } else { "" };
-            let reason = format!("{} in the record of {}{any}", matched.by, matched.domain);
+            let passed = matched.result == AuthResult::Pass;
+            let others = if passed { matched.breadth.words() } else { "" };
+            let reason = format!("{} in the record of {}{others}", matched.by, matched.domain);
             (matched.result, Some(reason))
         }
         Err(Trouble::Temporary(why)) => (AuthResult::Temperror, Some(why)),

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use futures_util::future::join_all;
+
 use super::limits::PTR_NAMES_MAX;
 use crate::dns::{Dns, LookupError};
 use crate::message::domain::is_within;
@@ -22,13 +24,13 @@ impl Reverse {
             Ok(names) => names,
             Err(error) => return Self { is_void: error.is_void(), ..Self::default() },
         };
-        let mut validated = Vec::new();
-        for name in names.into_iter().take(PTR_NAMES_MAX) {
-            if addresses(dns, client, &name).await.is_ok_and(|addrs| addrs.contains(&client)) {
-                validated.push(name.to_ascii_lowercase());
-            }
-        }
-        Self { validated, is_void: false }
+        // Side by side: each name is validated by itself, and all of them are.
+        let names = names.iter().take(PTR_NAMES_MAX);
+        let validated = join_all(names.map(|name| async move {
+            let addrs = addresses(dns, client, name).await;
+            addrs.is_ok_and(|addrs| addrs.contains(&client)).then(|| name.to_ascii_lowercase())
+        }));
+        Self { validated: validated.await.into_iter().flatten().collect(), is_void: false }
     }
 
     pub(super) fn has_name_within(&self, domain: &str) -> bool {
