@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::Endpoint;
 use crate::milter;
@@ -33,6 +34,10 @@ impl Daemon {
     /// Serves until `shutdown` resolves; then open transactions may end. With `observe`, messages
     /// are judged and logged, and neither changed nor refused.
     pub async fn run(self, observe: bool, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let scanner = self.runtime.scanner.clone();
+        let _watch = scanner.map(|scanner| {
+            AbortOnDropHandle::new(tokio::spawn(async move { scanner.watch().await }))
+        });
         milter::run(self.sockets, self.runtime, observe, shutdown).await
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use mailseal::config::fields::{Default as Value, SECTIONS};
+use mailseal::config::fields::{Default as Value, Field, SECTIONS};
 use mailseal::config::sample::sample;
-use mailseal::config::{Config, Endpoint, Loaded, SignLocal};
+use mailseal::config::{Config, Endpoint, Loaded, OnOversize, SignLocal};
 use mailseal::dkim::canonical::Canonicalization;
 use mailseal::verdict::Action;
 use proptest::prelude::*;
@@ -67,11 +67,21 @@ fn key_set(line: &str) -> String {
 #[test]
 fn the_examples_in_the_sample_are_valid() {
     for section in SECTIONS {
-        for field in section.fields {
-            let Value::Unset(example) = field.default else { continue };
-            let open = if section.repeated { "[[" } else { "[" };
-            let close = if section.repeated { "]]" } else { "]" };
-            let text = format!("{open}{}{close}\n{} = {example}\n", section.name, field.name);
+        let example = |field: &Field| match field.default {
+            Value::Unset(example) => Some(format!("{} = {example}\n", field.name)),
+            Value::Toml(_) => None,
+        };
+        let mut examples: Vec<String> = section.fields.iter().filter_map(example).collect();
+        let name = section.name;
+        let opened = if section.repeated {
+            // A table of a list may need some of its keys.
+            examples = vec![examples.concat()];
+            format!("[[{name}]]")
+        } else {
+            format!("[{name}]")
+        };
+        for example in examples {
+            let text = format!("{opened}\n{example}");
             Loaded::parse(&text, Path::new("example"), Path::new("")).unwrap();
         }
     }
@@ -104,8 +114,10 @@ fn the_defaults_that_matter() {
     let treatments = [policy.dmarc, policy.spf_fail, policy.malformed_from, policy.temperror];
     assert_eq!(treatments, [Action::Tag, Action::Tag, Action::Tag, Action::Off]);
     let clamav = config.clamav;
-    let treatments = [clamav.on_infected, clamav.on_failure, clamav.on_oversize];
-    assert_eq!(treatments, [Action::Reject, Action::Off, Action::Off]);
+    let scan = clamav.treatment;
+    let treatments = [scan.on_infected, scan.on_failure, scan.on_encrypted, scan.on_limits];
+    assert_eq!(treatments, [Action::Reject, Action::Off, Action::Off, Action::Off]);
+    assert_eq!(scan.on_oversize, OnOversize { action: Action::Off, scans_prefix: true });
     assert!(clamav.servers.is_empty());
     let limits = config.limits;
     assert_eq!((limits.header_bytes_max, limits.header_fields_max), (1 << 20, 5_000));

@@ -6,6 +6,7 @@ mod dns;
 mod keys;
 pub(crate) mod print;
 mod rules;
+mod scan;
 mod serve;
 
 use std::fmt;

@@ -5,11 +5,10 @@
 //! ("size limit exceeded", after which clamd closes) is read before a reset can destroy it; the
 //! answer has a limit; small writes are gathered.
 //!
-//! Failure: servers are tried in their order; every error names the server and the cause.
+//! Failure: an error says what is wrong with the talk; the caller knows with which server.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -31,38 +30,14 @@ pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// A chunk and its length go out in one write.
 const WRITE_BUFFER_BYTES: usize = CHUNK_BYTES_MAX + 4;
 
-/// The clamds of one scan, and which of them took it.
-pub(super) struct Clamds<'a> {
-    servers: &'a [Endpoint],
-    taken_by: OnceLock<&'a Endpoint>,
-}
+/// Where a clamd listens, in the shape in which `clamav_client` connects to it.
+pub(super) struct Address<'a>(pub(super) &'a Endpoint);
 
-impl<'a> Clamds<'a> {
-    pub(super) fn new(servers: &'a [Endpoint]) -> Self {
-        Self { servers, taken_by: OnceLock::new() }
-    }
-
-    /// The server that took the connection.
-    pub(super) fn taken_by(&self) -> Option<&'a Endpoint> {
-        self.taken_by.get().copied()
-    }
-}
-
-impl TransportProtocol for Clamds<'_> {
+impl TransportProtocol for Address<'_> {
     type Stream = Conversation;
 
     async fn connect(&self) -> io::Result<Conversation> {
-        let mut faults = Vec::new();
-        for server in self.servers {
-            match connect(server).await {
-                Ok(socket) => {
-                    let _ = self.taken_by.set(server);
-                    return Ok(Conversation::new(socket));
-                }
-                Err(fault) => faults.push(format!("{server}: {fault}")),
-            }
-        }
-        Err(io::Error::other(format!("no clamd answered: {}", faults.join(", "))))
+        connect(self.0).await.map(Conversation::new)
     }
 }
 
@@ -71,7 +46,12 @@ type Socket = Either<TcpStream, UnixStream>;
 async fn connect(server: &Endpoint) -> io::Result<Socket> {
     let connected = async {
         match server {
-            Endpoint::Inet(address) => TcpStream::connect(address).await.map(Either::Left),
+            Endpoint::Inet(address) => {
+                let socket = TcpStream::connect(address).await?;
+                // What is written is a whole chunk, or the end: nothing is worth waiting for.
+                socket.set_nodelay(true)?;
+                Ok(Either::Left(socket))
+            }
             Endpoint::Unix(path) => UnixStream::connect(path).await.map(Either::Right),
         }
     };
