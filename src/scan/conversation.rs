@@ -15,7 +15,7 @@ use std::time::Duration;
 use clamav_client::tokio::TransportProtocol;
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::either::Either;
 
 use super::reply::REPLY_BYTES_MAX;
@@ -24,11 +24,17 @@ use crate::config::Endpoint;
 /// How long one server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long it is left alone where too many wait there.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
+
 /// How much of the message goes to clamd as one chunk of INSTREAM.
 pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
+/// Each chunk follows its length.
+const LENGTH_BYTES: usize = 4;
+
 /// A chunk and its length go out in one write.
-const WRITE_BUFFER_BYTES: usize = CHUNK_BYTES_MAX + 4;
+const WRITE_BUFFER_BYTES: usize = CHUNK_BYTES_MAX + LENGTH_BYTES;
 
 /// Where a clamd listens, in the shape in which `clamav_client` connects to it.
 pub(super) struct Address<'a>(pub(super) &'a Endpoint);
@@ -52,7 +58,15 @@ async fn connect(server: &Endpoint) -> io::Result<Socket> {
                 socket.set_nodelay(true)?;
                 Ok(Either::Left(socket))
             }
-            Endpoint::Unix(path) => UnixStream::connect(path).await.map(Either::Right),
+            Endpoint::Unix(path) => loop {
+                match UnixStream::connect(path).await {
+                    // A full backlog of a Unix socket says so, where TCP's waits.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        sleep(BACKLOG_PAUSE).await;
+                    }
+                    connected => break connected.map(Either::Right),
+                }
+            },
         }
     };
     let late = || io::Error::new(io::ErrorKind::TimedOut, "did not accept a connection in time");
@@ -138,7 +152,13 @@ impl AsyncWrite for Conversation {
         cx: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_speaking(cx, |socket, cx| socket.poll_write(cx, octets))
+        let written = self.poll_speaking(cx, |socket, cx| socket.poll_write(cx, octets));
+        if octets.len() > LENGTH_BYTES && matches!(written, Poll::Ready(Ok(_))) {
+            // What is there goes out, so that at the end of the message clamd has it. If the socket
+            // is full or broken, the next write meets that again.
+            let _ = self.poll_speaking(cx, AsyncWrite::poll_flush);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -32,4 +32,5 @@ mod watch;
 pub use reply::parse_reply;
 pub use result::{ScanResult, Unscanned};
 pub use scanner::{Scan, Scanner};
+pub use version::Version;
 pub use watch::Condition;

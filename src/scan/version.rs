@@ -15,16 +15,16 @@ const MONTHS: [&str; 12] =
 
 /// A clamd's version and that of its database.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Version {
+pub struct Version {
     /// All of it, fit to be shown.
-    pub(super) text: String,
+    pub text: String,
     /// When the database was made, in seconds since 1970, as far as clamd's time zone lets tell.
-    pub(super) database_made: Option<u64>,
+    pub database_made: Option<u64>,
 }
 
 impl Version {
     /// Reads one whole answer, its NUL included; `None` where it is none.
-    pub(super) fn parse(reply: &[u8]) -> Option<Self> {
+    pub fn parse(reply: &[u8]) -> Option<Self> {
         let line = str::from_utf8(reply.strip_suffix(b"\0")?).ok()?;
         if !line.starts_with("ClamAV ") {
             return None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mailseal::config::Endpoint;
 use mailseal::scan::{ScanResult, Scanner, Unscanned};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -110,6 +110,20 @@ async fn clamd_gets_the_message_octet_for_octet() {
     });
     assert_eq!(scan_in_chunks(&scanner, &message, 10_007).await, ScanResult::Clean);
     assert!(clamd.await.unwrap() == Some(message));
+}
+
+/// At the end of the message, clamd has it already.
+#[tokio::test]
+async fn what_is_there_is_sent_before_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let scanner = scanner(vec![Endpoint::Inet(listener.local_addr().unwrap())]);
+    let mut scan = scanner.open(true);
+    scan.write(plain("x").into()).await;
+    scan.write(Bytes::from(vec![b'x'; 40_000])).await;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut sent = vec![0; 10 + 4 + plain("x").len() + 4 + 40_000];
+    let read = stream.read_exact(&mut sent);
+    tokio::time::timeout(Duration::from_secs(30), read).await.expect("it was held back").unwrap();
 }
 
 #[tokio::test]

@@ -206,6 +206,21 @@ async fn no_more_scans_are_under_way_than_may_be() {
     assert_eq!(scan(&scanner, b"x").await, ScanResult::Clean);
 }
 
+/// A Unix socket whose backlog is full refuses at once, where TCP waits.
+#[tokio::test]
+async fn a_full_backlog_is_waited_out() {
+    let clamd = Clamd::start_with(STREAM_BYTES_MAX, "MaxConnectionQueueLength 1\n");
+    let config = Clamav { scans_max: 100, ..config(vec![clamd.unix()]) };
+    let scanner = Scanner::new(&config).unwrap();
+    clamd.stop();
+    let scans: Vec<_> = (0..20).map(|_| scanner.open(true)).collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    clamd.resume();
+    for scan in scans {
+        assert_eq!(scan.finish(soon()).await, ScanResult::Clean);
+    }
+}
+
 async fn all_clean(scanner: &Scanner, scans: usize) {
     let mut running = JoinSet::new();
     for _ in 0..scans {
