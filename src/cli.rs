@@ -92,6 +92,11 @@ pub(crate) struct Check {
     /// Print the message as it would leave
     #[arg(long, conflicts_with = "json")]
     pub(crate) emit: bool,
+    /// Only have it scanned, by each of the clamds, and say how each of them does
+    ///
+    /// Exits with 1 where one of them finds it other than clean, with 3 where one of them fails.
+    #[arg(long, conflicts_with_all = ["json", "emit"])]
+    pub(crate) scan: bool,
 }
 
 #[derive(Debug, Subcommand)]

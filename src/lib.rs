@@ -18,7 +18,7 @@
 //! | `dkim/` | the leaf that verifying, signing and key records share |
 //! | `dns/` | the one door to DNS; the records to publish |
 //! | `rules/` | header and body rules |
-//! | `scan/` | the talk with clamd |
+//! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
 //! | `verdict.rs` | all that is known and decided of one message |

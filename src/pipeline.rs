@@ -23,7 +23,7 @@ use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::received::{self, ReceivedFrom};
 use crate::policy::{self, Decision, Findings};
 use crate::runtime::Runtime;
-use crate::scan::{Scan, ScanResult, Scanner};
+use crate::scan::{Scan, ScanResult};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signed, Signers};
 use crate::verdict::{Change, Disposition, Hit, Verdict};
@@ -281,7 +281,8 @@ impl Subject {
             return BodySink::new(hasher, 0, None);
         }
         let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
-        let mut scan = scanner.as_ref().map(Scanner::open);
+        let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
+        let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {
             // clamd sees the whole raw message.
             scan.write(Bytes::copy_from_slice(self.headers.octets())).await;

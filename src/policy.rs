@@ -5,6 +5,7 @@
 //! it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
+mod scan;
 
 use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
@@ -13,7 +14,7 @@ use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
-use crate::scan::{ScanResult, Unscanned};
+use crate::scan::ScanResult;
 use crate::text;
 use crate::verdict::{Action, Disposition, Hit, Reply};
 
@@ -116,8 +117,9 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
     let author = findings.author;
     let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
+    let treatment = config.clamav.treatment_of(findings.origin);
     [
-        findings.scan.map(|scan| scanned(&config.clamav, scan)).unwrap_or_default(),
+        findings.scan.and_then(|scan| scan::finding(treatment, scan)).into_iter().collect(),
         if verified { malformed_from(&config.policy, author) } else { Vec::new() },
         if verified && !exempt {
             authentication::findings(config, findings.auth)
@@ -137,29 +139,6 @@ fn over_limit(limit: &str) -> Vec<Finding> {
         cause: format!("message is over {limit}"),
         told: None,
     }]
-}
-
-fn scanned(config: &config::Clamav, scan: &ScanResult) -> Vec<Finding> {
-    let finding = |action, tag: &str, code, enhanced, cause, told| {
-        vec![Finding { action, tag: Some(tag.to_owned()), code, enhanced, cause, told }]
-    };
-    match scan {
-        ScanResult::Clean => Vec::new(),
-        ScanResult::Infected { name } => {
-            let cause = format!("virus found: {}", text::visible(name));
-            finding(config.on_infected, "infected", 554, "5.7.1", cause, None)
-        }
-        ScanResult::Unscanned { cause: Unscanned::Failed, reason } => {
-            let cause = format!("virus scan failed: {}", text::visible(reason));
-            let told = "virus scan failed".to_owned();
-            finding(config.on_failure, "unscanned", 554, "5.3.0", cause, Some(told))
-        }
-        ScanResult::Unscanned { cause: Unscanned::Oversize, reason } => {
-            let cause = format!("too large to scan: {}", text::visible(reason));
-            let told = "message is too large for the virus scan".to_owned();
-            finding(config.on_oversize, "unscanned", 552, "5.3.4", cause, Some(told))
-        }
-    }
 }
 
 fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {

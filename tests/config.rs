@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mailseal::config::fields::{Default as Value, SECTIONS};
 use mailseal::config::sample::sample;
-use mailseal::config::{Config, Endpoint, Loaded, SignLocal};
+use mailseal::config::{Config, Endpoint, Loaded, OnOversize, SignLocal};
 use mailseal::dkim::canonical::Canonicalization;
 use mailseal::sign::map::{Authors, Mapped};
 use mailseal::verdict::Action;
@@ -112,8 +112,10 @@ fn the_defaults_that_matter() {
     let treatments = [policy.dmarc, policy.spf_fail, policy.malformed_from, policy.temperror];
     assert_eq!(treatments, [Action::Tag, Action::Tag, Action::Tag, Action::Off]);
     let clamav = config.clamav;
-    let treatments = [clamav.on_infected, clamav.on_failure, clamav.on_oversize];
-    assert_eq!(treatments, [Action::Reject, Action::Off, Action::Off]);
+    let scan = clamav.treatment;
+    let treatments = [scan.on_infected, scan.on_failure, scan.on_encrypted, scan.on_limits];
+    assert_eq!(treatments, [Action::Reject, Action::Off, Action::Off, Action::Off]);
+    assert_eq!(scan.on_oversize, OnOversize { action: Action::Off, scans_prefix: true });
     assert!(clamav.servers.is_empty());
     let limits = config.limits;
     assert_eq!((limits.header_bytes_max, limits.header_fields_max), (1 << 20, 5_000));

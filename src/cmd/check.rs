@@ -10,11 +10,15 @@ use mailseal::pipeline::Inspection;
 use mailseal::runtime::Runtime;
 use mailseal::verdict::Disposition;
 
-use super::{Outcome, load_config, print};
+use super::{Outcome, load_config, print, scan};
 use crate::cli::Check;
 
 pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
-    let runtime = Arc::new(Runtime::build(load_config(&args.config)?)?);
+    let config = load_config(&args.config)?;
+    if args.scan {
+        return scan::run(&config, read(&args.message)?).await;
+    }
+    let runtime = Arc::new(Runtime::build(config)?);
     let octets = read(&args.message)?;
     let (draft, body) = file::parse(&octets, envelope(&args), &runtime.config.limits);
     let headers = draft.headers.clone();

@@ -6,6 +6,7 @@ pub(crate) mod dns;
 pub(crate) mod keys;
 pub(crate) mod print;
 mod rules;
+mod scan;
 mod serve;
 
 use std::fmt;

@@ -3,9 +3,11 @@
 //! From it come the sample config, the defaults, and the names that a config file may use. To add a
 //! key: a field here, a line in `resolve`, and a case in `tests/bad_configs/`.
 
+mod clamav;
 mod publish;
 mod rotation;
 
+use clamav::{CLAMAV, CLAMAV_ORIGIN};
 use publish::PUBLISH;
 use rotation::{ROTATION, WATCH};
 
@@ -82,6 +84,13 @@ pub const SECTIONS: &[Section] = &[
     },
     section("rules", "Header and body rules.", RULES),
     section("clamav", "Virus scanning. Off until servers are named.", CLAMAV),
+    Section {
+        name: "clamav.origin",
+        doc: "What is done about the mail of some origins, where it is not what [clamav] says.\n\
+              The first [[clamav.origin]] that names a message's origin and sets the key counts.",
+        repeated: true,
+        fields: CLAMAV_ORIGIN,
+    },
     section("limits", "What one message may cost.", LIMITS),
     section("telemetry", "Logs and metrics.", TELEMETRY),
 ];
@@ -334,39 +343,6 @@ const RULES: &[Field] = &[
         "body_bytes_max",
         "1048576",
         "How many octets of a body the rules see, from 0 to 67108864.",
-    ),
-];
-
-const CLAMAV: &[Field] = &[
-    key(
-        "servers",
-        "[]",
-        "The clamds, in the order in which they are asked: \"unix:/run/clamav/clamd.ctl\",\n\
-         \"inet:127.0.0.1:3310\".",
-    ),
-    key(
-        "scan_bytes_max",
-        "26214400",
-        "Larger messages are not scanned whole; in octets, from 1024 to 4294967295. Not above\n\
-         clamd's own StreamMaxLength, which Debian sets to 25M.",
-    ),
-    key("on_infected", r#""reject""#, "\"reject\", \"quarantine\", \"discard\" or \"tag\"."),
-    key(
-        "on_failure",
-        r#""accept""#,
-        "Where no clamd answers in time: \"accept\" and mark as unscanned, \"tag\", \"tempfail\",\n\
-         \"quarantine\" or \"reject\".",
-    ),
-    key(
-        "on_oversize",
-        r#""mark""#,
-        "What is too large: \"mark\" as unscanned, \"tag\", \"tempfail\", \"quarantine\" or \"reject\".",
-    ),
-    key(
-        "timeout_secs",
-        "20",
-        "How long clamd may take from the end of the message, in seconds, from 1 to 300;\n\
-         limits.message_secs_max ends it, too.",
     ),
 ];
 

@@ -7,6 +7,7 @@
 //!
 //! Failure: a file that cannot be read, and all faults of one that can, are `ConfigErrors`.
 
+mod clamav;
 pub mod endpoint;
 pub mod error;
 pub mod fields;
@@ -33,6 +34,7 @@ pub use crate::keys::Policy as Rotation;
 use crate::sign::map::SignMap;
 use crate::verdict::Action;
 
+pub use clamav::{Balance, Clamav, OnOversize, ScanTreatment, ScanTreatmentOf};
 pub use endpoint::Endpoint;
 pub use error::ConfigErrors;
 
@@ -299,23 +301,6 @@ pub struct Rules {
     pub dir_required: bool,
     /// How much of a body the rules see.
     pub body_bytes_max: usize,
-}
-
-/// `[clamav]`: virus scanning.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Clamav {
-    /// The clamds, in the order in which they are asked; empty: nothing is scanned.
-    pub servers: Vec<Endpoint>,
-    /// Larger messages are not sent whole.
-    pub scan_bytes_max: u64,
-    /// What is done with an infected message.
-    pub on_infected: Action,
-    /// What is done where the scan failed: `Off` (accept, marked unscanned), `Tempfail`, ...
-    pub on_failure: Action,
-    /// What is done with a message too large to scan: `Off` (accept, marked unscanned), ...
-    pub on_oversize: Action,
-    /// How long clamd may take from the end of the message.
-    pub timeout: Duration,
 }
 
 /// `[limits]`: what one message may cost.

@@ -2,6 +2,8 @@
 //!
 //! A key with a fault keeps its default, so that reading goes on and all faults come together.
 
+mod clamav;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,8 +20,8 @@ use super::section::{Gathered, Section, home_of, shown_text};
 use super::value::{Value, flag, integer, list, mode, one_of, some, text, word};
 use super::words;
 use super::{
-    Arc, Clamav, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Publish, Rotation, Rules,
-    Sign, Telemetry, Verify, Watch,
+    Arc, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Publish, Rotation, Rules, Sign,
+    Telemetry, Verify, Watch,
 };
 
 /// Resolves the root table of a file; relative directories are joined to `base`.
@@ -39,7 +41,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         arc: arc(root, out),
         policy: policy(root, out),
         rules: rules(open("rules", root, out), base),
-        clamav: clamav(open("clamav", root, out)),
+        clamav: clamav::clamav(root, out),
         limits: limits(open("limits", root, out)),
         telemetry: telemetry(open("telemetry", root, out)),
     };
@@ -260,17 +262,6 @@ fn rules(mut section: Section<'_, '_>, base: &Path) -> Rules {
         dir_required: section.sets("dir"),
         dir: directory(&mut section, "dir", base),
         body_bytes_max: section.take("body_bytes_max", integer(0..=67_108_864)) as usize,
-    }
-}
-
-fn clamav(mut section: Section<'_, '_>) -> Clamav {
-    Clamav {
-        servers: section.take("servers", list(text(parse::peer))),
-        scan_bytes_max: section.take("scan_bytes_max", integer(1_024..=4_294_967_295)),
-        on_infected: section.take("on_infected", word(words::ON_INFECTED)),
-        on_failure: section.take("on_failure", word(words::ON_FAILURE)),
-        on_oversize: section.take("on_oversize", word(words::ON_OVERSIZE)),
-        timeout: secs(section.take("timeout_secs", integer(1..=300))),
     }
 }
 

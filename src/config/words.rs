@@ -1,10 +1,11 @@
 //! The words that some keys take, and what they stand for.
 
 use super::value::Words;
-use super::{LogFormat, LostRecord, SignLocal};
+use super::{Balance, LogFormat, LostRecord, OnOversize, SignLocal};
 use crate::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
 use crate::keys::policy::SelectorStyle;
 use crate::keys::state::Algorithm;
+use crate::message::origin::Origin;
 use crate::verdict::Action::{self, Discard, Off, Quarantine, Reject, Tag, Tempfail};
 
 pub(super) const CANONICALIZATIONS: &Words<(Canonicalization, Canonicalization)> = &[
@@ -39,12 +40,39 @@ pub(super) const ON_FAILURE: &Words<Action> = &[
     ("reject", Reject),
 ];
 
-pub(super) const ON_OVERSIZE: &Words<Action> = &[
+pub(super) const ON_OVERSIZE: &Words<OnOversize> = &[
+    ("mark", after_prefix(Off)),
+    ("skip", unscanned(Off)),
+    ("tag", after_prefix(Tag)),
+    ("tempfail", unscanned(Tempfail)),
+    ("quarantine", after_prefix(Quarantine)),
+    ("reject", unscanned(Reject)),
+];
+
+const fn after_prefix(action: Action) -> OnOversize {
+    OnOversize { action, scans_prefix: true }
+}
+
+const fn unscanned(action: Action) -> OnOversize {
+    OnOversize { action, scans_prefix: false }
+}
+
+pub(super) const ON_UNREADABLE: &Words<Action> = &[
     ("mark", Off),
     ("tag", Tag),
     ("tempfail", Tempfail),
     ("quarantine", Quarantine),
     ("reject", Reject),
+];
+
+pub(super) const BALANCES: &Words<Balance> = &[("order", Balance::Order), ("load", Balance::Load)];
+
+pub(super) const ORIGINS: &Words<Origin> = &[
+    ("relay", Origin::Relay),
+    ("authenticated", Origin::Authenticated),
+    ("submission", Origin::Submission),
+    ("local", Origin::Local),
+    ("inbound", Origin::Inbound),
 ];
 
 pub(super) const LOG_FORMATS: &Words<LogFormat> =

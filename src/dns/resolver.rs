@@ -166,7 +166,7 @@ impl Dns {
     pub async fn has_type(&self, name: &str, number: u16) -> Result<bool, LookupError> {
         let record_type = RecordType::from(number);
         let wanted = |data: &RData| (data.record_type() == record_type).then_some(());
-        match self.records(name::parse(name), record_type, wanted).await {
+        match self.records(name, record_type, wanted).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_void() => Ok(false),
             Err(error) => Err(error),

@@ -5,18 +5,17 @@
 //! ("size limit exceeded", after which clamd closes) is read before a reset can destroy it; the
 //! answer has a limit; small writes are gathered.
 //!
-//! Failure: servers are tried in their order; every error names the server and the cause.
+//! Failure: an error says what is wrong with the talk; the caller knows with which server.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use clamav_client::tokio::TransportProtocol;
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::either::Either;
 
 use super::reply::REPLY_BYTES_MAX;
@@ -25,44 +24,26 @@ use crate::config::Endpoint;
 /// How long one server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long it is left alone where too many wait there.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
+
 /// How much of the message goes to clamd as one chunk of INSTREAM.
 pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
+/// Each chunk follows its length.
+const LENGTH_BYTES: usize = 4;
+
 /// A chunk and its length go out in one write.
-const WRITE_BUFFER_BYTES: usize = CHUNK_BYTES_MAX + 4;
+const WRITE_BUFFER_BYTES: usize = CHUNK_BYTES_MAX + LENGTH_BYTES;
 
-/// The clamds of one scan, and which of them took it.
-pub(super) struct Clamds<'a> {
-    servers: &'a [Endpoint],
-    taken_by: OnceLock<&'a Endpoint>,
-}
+/// Where a clamd listens, in the shape in which `clamav_client` connects to it.
+pub(super) struct Address<'a>(pub(super) &'a Endpoint);
 
-impl<'a> Clamds<'a> {
-    pub(super) fn new(servers: &'a [Endpoint]) -> Self {
-        Self { servers, taken_by: OnceLock::new() }
-    }
-
-    /// The server that took the connection.
-    pub(super) fn taken_by(&self) -> Option<&'a Endpoint> {
-        self.taken_by.get().copied()
-    }
-}
-
-impl TransportProtocol for Clamds<'_> {
+impl TransportProtocol for Address<'_> {
     type Stream = Conversation;
 
     async fn connect(&self) -> io::Result<Conversation> {
-        let mut faults = Vec::new();
-        for server in self.servers {
-            match connect(server).await {
-                Ok(socket) => {
-                    let _ = self.taken_by.set(server);
-                    return Ok(Conversation::new(socket));
-                }
-                Err(fault) => faults.push(format!("{server}: {fault}")),
-            }
-        }
-        Err(io::Error::other(format!("no clamd answered: {}", faults.join(", "))))
+        connect(self.0).await.map(Conversation::new)
     }
 }
 
@@ -71,8 +52,21 @@ type Socket = Either<TcpStream, UnixStream>;
 async fn connect(server: &Endpoint) -> io::Result<Socket> {
     let connected = async {
         match server {
-            Endpoint::Inet(address) => TcpStream::connect(address).await.map(Either::Left),
-            Endpoint::Unix(path) => UnixStream::connect(path).await.map(Either::Right),
+            Endpoint::Inet(address) => {
+                let socket = TcpStream::connect(address).await?;
+                // What is written is a whole chunk, or the end: nothing is worth waiting for.
+                socket.set_nodelay(true)?;
+                Ok(Either::Left(socket))
+            }
+            Endpoint::Unix(path) => loop {
+                match UnixStream::connect(path).await {
+                    // A full backlog of a Unix socket says so, where TCP's waits.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        sleep(BACKLOG_PAUSE).await;
+                    }
+                    connected => break connected.map(Either::Right),
+                }
+            },
         }
     };
     let late = || io::Error::new(io::ErrorKind::TimedOut, "did not accept a connection in time");
@@ -158,7 +152,13 @@ impl AsyncWrite for Conversation {
         cx: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_speaking(cx, |socket, cx| socket.poll_write(cx, octets))
+        let written = self.poll_speaking(cx, |socket, cx| socket.poll_write(cx, octets));
+        if octets.len() > LENGTH_BYTES && matches!(written, Poll::Ready(Ok(_))) {
+            // What is there goes out, so that at the end of the message clamd has it. If the socket
+            // is full or broken, the next write meets that again.
+            let _ = self.poll_speaking(cx, AsyncWrite::poll_flush);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

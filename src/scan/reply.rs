@@ -1,10 +1,13 @@
 //! What clamd answers to INSTREAM (clamd(8), "COMMANDS"), taken as hostile input.
 
-use super::ScanResult;
+use super::{ScanResult, Unscanned};
 use crate::text::visible_start;
 
 /// The longest answer that is read; clamd's own are one line.
 pub(super) const REPLY_BYTES_MAX: usize = 4096;
+
+/// How the answer to a stream begins that is larger than clamd takes.
+pub(super) const SIZE_LIMIT_EXCEEDED: &[u8] = b"INSTREAM size limit exceeded";
 
 /// Longer signature names are cut.
 const NAME_BYTES_MAX: usize = 128;
@@ -25,8 +28,9 @@ pub fn parse_reply(reply: &[u8]) -> ScanResult {
                 return ScanResult::Infected { name: visible_start(name, NAME_BYTES_MAX) };
             }
         }
-        None if line.starts_with(b"INSTREAM size limit exceeded") => {
-            return ScanResult::oversize("larger than clamd's StreamMaxLength");
+        None if line.starts_with(SIZE_LIMIT_EXCEEDED) => {
+            let reason = "larger than clamd's StreamMaxLength";
+            return ScanResult::unscanned(Unscanned::Oversize, reason);
         }
         None => {}
     }
@@ -46,7 +50,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scan::Unscanned;
 
     fn reason(reply: &[u8]) -> (Unscanned, String) {
         match parse_reply(reply) {

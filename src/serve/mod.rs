@@ -7,10 +7,12 @@ mod rotation;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 pub use self::reload::Reloads;
 use crate::config::Endpoint;
@@ -18,6 +20,9 @@ use crate::milter;
 use crate::milter::listener::{BindError, Sockets};
 use crate::runtime::Runtime;
 use crate::telemetry::endpoint::{self, EndpointError};
+
+/// How soon after a reload another scanner is watched.
+const SCANNER_LOOK: Duration = Duration::from_secs(2);
 
 /// A daemon whose sockets are open and that does not serve yet.
 pub struct Daemon {
@@ -76,6 +81,7 @@ impl Daemon {
         let mut tasks = JoinSet::new();
         tasks.spawn(keys::follow(Arc::clone(&runtime)));
         tasks.spawn(rotation::run(Arc::clone(&runtime), observe));
+        tasks.spawn(watch_scanner(Arc::clone(&runtime)));
         if let Some(reloads) = self.reloads {
             tasks.spawn(reloads.run(Arc::clone(&runtime)));
         }
@@ -88,6 +94,25 @@ impl Daemon {
             ready.store(false, Ordering::Relaxed);
         };
         milter::run(self.sockets, runtime, observe, shutdown).await
+    }
+}
+
+/// Watches the clamds of whichever scanner is in force.
+async fn watch_scanner(runtime: Arc<ArcSwap<Runtime>>) {
+    loop {
+        let current = runtime.load_full();
+        let replaced = async {
+            while Arc::ptr_eq(&current, &runtime.load()) {
+                sleep(SCANNER_LOOK).await;
+            }
+        };
+        match &current.scanner {
+            Some(scanner) => tokio::select! {
+                () = scanner.watch() => {}
+                () = replaced => {}
+            },
+            None => replaced.await,
+        }
     }
 }
 

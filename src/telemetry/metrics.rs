@@ -195,8 +195,15 @@ fn scan_label(scan: &ScanResult) -> &'static str {
     match scan {
         ScanResult::Clean => "clean",
         ScanResult::Infected { .. } => "infected",
-        ScanResult::Unscanned { cause: Unscanned::Failed, .. } => "failed",
-        ScanResult::Unscanned { cause: Unscanned::Oversize, .. } => "oversize",
+        ScanResult::Unscanned { cause, .. } => match cause {
+            Unscanned::Failed => "failed",
+            Unscanned::Oversize => "oversize",
+            Unscanned::Prefix => "prefix",
+            Unscanned::Encrypted => "encrypted",
+            Unscanned::Limits => "limits",
+            Unscanned::Spam => "spam",
+            Unscanned::Ignored => "ignored",
+        },
     }
 }
 

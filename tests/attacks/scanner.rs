@@ -58,7 +58,7 @@ async fn cve_2024_20328() {
         for action in [Action::Tag, Action::Reject, Action::Quarantine] {
             let world = World::with("", |config| {
                 config.clamav.servers = vec![endpoint.clone()];
-                config.clamav.on_infected = action;
+                config.clamav.treatment.on_infected = action;
             })
             .await;
             let judged = world.judge(b"From: joe@example.net\r\n\r\nHello\r\n").await;

@@ -13,7 +13,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -197,16 +197,25 @@ fn clamd(reply: Vec<u8>) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut stream_end = Vec::new();
-            let mut octets = [0; 8192];
-            // A chunk of no octets ends the stream; four NULs in a row are in no case's message.
-            while !stream_end.ends_with(&[0; 4]) {
-                let Ok(len @ 1..) = stream.read(&mut octets) else { break };
-                stream_end.extend_from_slice(&octets[..len]);
-            }
-            let _ = stream.write_all(&[reply.trim_ascii(), b"\0"].concat());
+        for stream in listener.incoming().flatten() {
+            let reply = reply.clone();
+            std::thread::spawn(move || answer(stream, &reply));
         }
     });
     Endpoint::Inet(addr)
+}
+
+fn answer(mut stream: TcpStream, reply: &[u8]) {
+    let mut stream_end = Vec::new();
+    let mut octets = [0; 8192];
+    // A chunk of no octets ends the stream; four NULs in a row are in no case's message.
+    while !stream_end.ends_with(&[0; 4]) {
+        let Ok(len @ 1..) = stream.read(&mut octets) else { return };
+        stream_end.extend_from_slice(&octets[..len]);
+        if stream_end == b"zVERSION\0" {
+            let _ = stream.write_all(b"ClamAV 1.4.3\0");
+            return;
+        }
+    }
+    let _ = stream.write_all(&[reply.trim_ascii(), b"\0"].concat());
 }

@@ -31,18 +31,51 @@ pub struct Clamd {
     process: Child,
     tcp: SocketAddr,
     scratch: TempDir,
+    config: String,
 }
 
 impl Clamd {
     /// Starts one that takes streams of up to `stream_bytes_max`, and waits until it answers.
     pub fn start(stream_bytes_max: u64) -> Self {
+        Self::start_with(stream_bytes_max, "")
+    }
+
+    /// The same with more lines for its configuration.
+    pub fn start_with(stream_bytes_max: u64, config: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let tcp = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         write_database(scratch.path());
-        let process = spawn(scratch.path(), tcp, stream_bytes_max);
-        let mut clamd = Self { process, tcp, scratch };
+        let config = format!("StreamMaxLength {stream_bytes_max}\n{config}");
+        let process = spawn(scratch.path(), tcp, &config);
+        let mut clamd = Self { process, tcp, scratch, config };
         clamd.await_pong();
         clamd
+    }
+
+    /// Ends it at once and starts it again, at the same sockets; waits until it answers.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.process = spawn(self.scratch.path(), self.tcp, &self.config);
+        self.await_pong();
+    }
+
+    /// Has it read its database again.
+    pub fn reload(&self) {
+        let mut stream = UnixStream::connect(self.socket_path()).unwrap();
+        stream.write_all(b"zRELOAD\0").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"RELOADING\0");
+    }
+
+    /// Its configuration file.
+    pub fn conf(&self) -> PathBuf {
+        self.scratch.path().join("clamd.conf")
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.scratch.path().join("clamd.log")).unwrap_or_default()
     }
 
     /// Its Unix socket.
@@ -75,7 +108,8 @@ impl Clamd {
         kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
     }
 
-    fn socket_path(&self) -> PathBuf {
+    /// Its Unix socket.
+    pub fn socket_path(&self) -> PathBuf {
         self.scratch.path().join("clamd.ctl")
     }
 
@@ -84,8 +118,7 @@ impl Clamd {
         while !(pong(UnixStream::connect(self.socket_path())) && pong(TcpStream::connect(self.tcp)))
         {
             if Instant::now() > give_up || self.process.try_wait().unwrap().is_some() {
-                let log = std::fs::read_to_string(self.scratch.path().join("clamd.log"));
-                panic!("clamd did not start: {}", log.unwrap_or_default());
+                panic!("clamd did not start: {}", self.log());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -123,13 +156,13 @@ fn write_database(scratch: &Path) {
     std::fs::write(database.join("test.ndb"), format!("Eicar-Test-Signature:0:*:{hex}\n")).unwrap();
 }
 
-fn spawn(scratch: &Path, tcp: SocketAddr, stream_bytes_max: u64) -> Child {
+fn spawn(scratch: &Path, tcp: SocketAddr, config: &str) -> Child {
     let dir = scratch.display();
     let user = if Uid::effective().is_root() { "User root\n" } else { "" };
     let config = format!(
         "Foreground yes\n{user}DatabaseDirectory {dir}/db\nTemporaryDirectory {dir}\n\
          LogFile {dir}/clamd.log\nLocalSocket {dir}/clamd.ctl\nTCPSocket {}\nTCPAddr {}\n\
-         StreamMaxLength {stream_bytes_max}\nMaxThreads 4\nSelfCheck 0\n",
+         MaxThreads 4\nSelfCheck 0\n{config}",
         tcp.port(),
         tcp.ip(),
     );

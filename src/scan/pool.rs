@@ -1,0 +1,61 @@
+//! All clamds: which of them a scan asks, and how many scans there are at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::clamd_conf::ClamdConf;
+use super::server::{Server, Turn};
+use crate::config::{Balance, Clamav};
+
+/// How long a scan may wait until another one ends.
+const SLOT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The servers and the slots for scans.
+#[derive(Debug)]
+pub(super) struct Pool {
+    servers: Vec<Arc<Server>>,
+    balance: Balance,
+    slots: Arc<Semaphore>,
+}
+
+impl Pool {
+    pub(super) fn new(config: &Clamav) -> Self {
+        let conf = ClamdConf::read(&config.clamd_conf);
+        let server = |endpoint| Arc::new(Server::new(endpoint, conf.as_ref()));
+        Self {
+            servers: config.servers.iter().cloned().map(server).collect(),
+            balance: config.balance,
+            slots: Arc::new(Semaphore::new(config.scans_max)),
+        }
+    }
+
+    pub(super) fn servers(&self) -> &[Arc<Server>] {
+        &self.servers
+    }
+
+    /// A slot for a scan; `None` where none came free in time.
+    pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        timeout(SLOT_TIMEOUT, self.slots.clone().acquire_owned()).await.ok()?.ok()
+    }
+
+    /// A turn at the next server that is in service and not among `asked`.
+    pub(super) fn turn(&self, asked: &[Arc<Server>]) -> Option<Turn> {
+        let is_new = |server: &&Arc<Server>| !asked.iter().any(|old| Arc::ptr_eq(old, server));
+        let mut candidates: Vec<&Arc<Server>> = self.servers.iter().filter(is_new).collect();
+        if self.balance == Balance::Load {
+            // A stable sort: servers with as many scans keep their order.
+            candidates.sort_by_key(|server| server.under_way());
+        }
+        candidates.into_iter().find_map(Server::admit)
+    }
+
+    /// Why there is no server to ask.
+    pub(super) fn why_none(&self) -> String {
+        let fault = |server: &Arc<Server>| format!("{}: {}", server.endpoint, server.last_fault());
+        let faults: Vec<String> = self.servers.iter().map(fault).collect();
+        format!("no clamd is in service: {}", faults.join(", "))
+    }
+}
