@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -12,13 +13,13 @@ use serde_json::Value;
 use crate::keys::{DOMAIN, Form, Keys};
 use crate::message::Message;
 use crate::peers;
-use crate::support::process::{Process, free_port};
+use crate::support::process::Process;
 
 pub(crate) const PROGRAM: &str = "/usr/bin/rspamd";
 
 pub(crate) struct Rspamd {
     _process: Process,
-    addr: SocketAddr,
+    socket: PathBuf,
 }
 
 impl Rspamd {
@@ -49,7 +50,7 @@ impl Rspamd {
     fn start(dir: &Path, name: &str, dns: SocketAddr, modules: &str) -> Self {
         let own = dir.join(name);
         fs::create_dir(&own).unwrap();
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let socket = own.join("socket");
         let suffixes = peers::public_suffixes(&own);
         let (at, suffixes) = (own.display(), suffixes.display());
         let config = format!(
@@ -60,7 +61,7 @@ impl Rspamd {
               dns {{ nameserver = [\"{dns}:1\"]; }}
             }}
             logging {{ type = \"console\"; level = \"notice\"; }}
-            worker \"normal\" {{ bind_socket = \"{addr}\"; count = 2; }}
+            worker \"normal\" {{ bind_socket = \"{at}/socket mode=0600\"; count = 2; }}
             modules {{ path = \"/usr/share/rspamd/plugins/\"; }}
             actions {{ reject = 100000; }}
             {modules}\n"
@@ -73,8 +74,8 @@ impl Rspamd {
             rspamd.arg(format!("--var={variable}={at}"));
         }
         let mut process = Process::start(&mut rspamd, &own.join("log"));
-        process.wait_for(name, || TcpStream::connect(addr).ok());
-        Self { _process: process, addr }
+        process.wait_for(name, || UnixStream::connect(&socket).ok());
+        Self { _process: process, socket }
     }
 
     /// Its answer about the message; `envelope` is further header fields of the request.
@@ -83,7 +84,7 @@ impl Rspamd {
         for (name, value) in envelope {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
-        let mut stream = TcpStream::connect(self.addr).unwrap();
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
         stream.write_all(&[head.as_bytes(), b"\r\n", message].concat()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
