@@ -15,7 +15,7 @@ use mailseal::config::Loaded;
 use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
 use mailseal::keys::import::tables::Kind;
 use mailseal::keys::import::{OpenDkim, Plan, opendkim};
-use mailseal::keys::{DomainName, KeyRing, Store};
+use mailseal::keys::{DomainName, LiveRing, Store};
 use mailseal::message::envelope::Envelope;
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
@@ -610,7 +610,7 @@ fn exported_keys_come_back() {
         assert_eq!(mode, 0o600, "{name}");
     }
     let key = SigningKey::from_pem(&fs::read_to_string(out.join("s1.private")).unwrap()).unwrap();
-    let stored = KeyRing::load(&fixture.path("keys")).1;
+    let stored = LiveRing::load(&fixture.path("keys")).1;
     assert!(stored.is_empty(), "{stored:?}");
     let before = fs::read_to_string(fixture.path("k")).unwrap();
     assert_eq!(key.public_key(), SigningKey::from_pem(&before).unwrap().public_key());

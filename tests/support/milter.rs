@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -142,7 +142,8 @@ impl Mta {
 
     /// Says that nothing more comes, reads what is still sent, and goes.
     pub fn finish(mut self) {
-        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let _ =
+            nix::sys::socket::shutdown(self.stream.as_raw_fd(), nix::sys::socket::Shutdown::Write);
         let _ = self.stream.read_to_end(&mut Vec::new());
     }
 
