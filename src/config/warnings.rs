@@ -26,5 +26,8 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings
             .push(format!("milter.socket_mode: {mode:04o} lets every local user have mail signed"));
     }
+    if config.publish.server.is_some() && config.publish.key_file.is_none() {
+        warnings.push("publish.server: without publish.key_file nothing is published".to_owned());
+    }
     warnings
 }

@@ -291,14 +291,15 @@ impl Publisher {
             | ResponseCode::YXRRSet
             | ResponseCode::YXDomain
             | ResponseCode::NXDomain => Ok(false),
-            code => {
+            code => Err(refused.unwrap_or_else(|| {
                 let (server, zone) = (self.server, name::format(zone).unwrap_or_default());
-                Err(UpdateError::Refused { server, zone, code: response_code(code) })
-            }
+                UpdateError::Refused { server, zone, code: response_code(code) }
+            })),
         }
     }
 
-    /// What a server says of a signature that it does not take; it cannot sign that (RFC 8945 §5.2).
+    /// What a server says of a signature that it does not take. It can sign that only where the
+    /// clocks differ (RFC 8945 §5.2).
     fn refused_key(&self, reply: &[u8]) -> Option<UpdateError> {
         let message = Message::from_vec(reply).ok()?;
         let reason = match &message.signature.as_ref()?.data.error {
