@@ -90,7 +90,7 @@ fn chmod(path: &Path, mode: u32) {
 fn zone_records(zone: &str) -> Vec<(String, String)> {
     let mut records: Vec<(String, String)> = Vec::new();
     for line in zone.lines().filter(|line| !line.starts_with(';')) {
-        if let Some((name, _)) = line.split_once(". IN TXT ( ") {
+        if let Some((name, _)) = line.split_once(". ").filter(|_| line.contains(" IN TXT ( ")) {
             records.push((name.to_owned(), String::new()));
         }
         let text = &mut records.last_mut().expect("a record starts with its name").1;

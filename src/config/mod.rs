@@ -223,11 +223,11 @@ pub struct Publish {
     /// Whether key records say `t=s`.
     pub dkim_strict: bool,
     /// The DMARC record of each domain.
-    pub dmarc: Option<String>,
+    pub dmarc_record: Option<String>,
     /// The SPF record of each domain.
-    pub spf: Option<String>,
+    pub spf_record: Option<String>,
     /// The TLS reporting record of each domain.
-    pub tls_rpt: Option<String>,
+    pub tls_rpt_record: Option<String>,
 }
 
 /// `[verify]`: SPF, DKIM, DMARC.

@@ -68,7 +68,7 @@ pub(super) fn resolver(text: &str) -> Result<SocketAddr, Complaint> {
         .ok()
         .filter(|server| server.port() != 0)
         .ok_or_else(|| {
-            Complaint::new(format!("{} is not the address of a resolver", quoted(text)))
+            Complaint::new(format!("{} is not the address of a DNS server", quoted(text)))
                 .hint("write ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
         })
 }

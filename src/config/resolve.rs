@@ -36,7 +36,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         sign: sign(root, base, out),
         rotation: rotation(open("rotation", root, out)),
         watch: watch(open("watch", root, out)),
-        publish: publish(root, base, out),
+        publish: publish(open("publish", root, out), base),
         verify: verify(open("verify", root, out)),
         arc: arc(root, out),
         policy: policy(root, out),
@@ -158,28 +158,20 @@ fn with(first: &str, names: Vec<String>) -> Vec<String> {
     kept
 }
 
-fn publish(root: &DeTable<'_>, base: &Path, gathered: &mut Gathered) -> Publish {
-    let mut section = open("publish", root, gathered);
+fn publish(mut section: Section<'_, '_>, base: &Path) -> Publish {
     let path = |value: &Value<'_>| text(parse::directory)(value).map(|path| base.join(path));
     let show = |path: &PathBuf, _: &DeValue<'_>| shown_text(&path.to_string_lossy());
-    let publish = Publish {
+    Publish {
         server: section.optional("server", text(parse::resolver)),
         key_file: section.optional_shown("key_file", path, show),
         ttl_secs: section.take("ttl_secs", integer(60..=86_400)) as u32,
         dkim_strict: section.take("dkim_strict", flag),
-        dmarc: section.optional("dmarc", text(|text| parse::record(Kind::Dmarc, text))),
-        spf: section.optional("spf", text(|text| parse::record(Kind::Spf, text))),
-        tls_rpt: section.optional("tls_rpt", text(|text| parse::record(Kind::TlsRpt, text))),
-    };
-    let table = table_of(root, "publish");
-    if let Some(value) = table.and_then(|table| table.get("server"))
-        && table.is_none_or(|table| table.get("key_file").is_none())
-    {
-        let complaint = Complaint::new("publish.server: there is no publish.key_file");
-        let hint = "tsig-keygen makes one, and the name server must know it";
-        gathered.fault(value.span().start, complaint.hint(hint));
+        dmarc_record: section
+            .optional("dmarc_record", text(|text| parse::record(Kind::Dmarc, text))),
+        spf_record: section.optional("spf_record", text(|text| parse::record(Kind::Spf, text))),
+        tls_rpt_record: section
+            .optional("tls_rpt_record", text(|text| parse::record(Kind::TlsRpt, text))),
     }
-    publish
 }
 
 fn verify(mut section: Section<'_, '_>) -> Verify {

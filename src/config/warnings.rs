@@ -48,5 +48,8 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         );
     }
     warnings.extend(super::map::warnings(&config.sign.map));
+    if config.publish.server.is_some() && config.publish.key_file.is_none() {
+        warnings.push("publish.server: without publish.key_file nothing is published".to_owned());
+    }
     warnings
 }

@@ -85,9 +85,17 @@ impl Record {
         format!("{}.{ttl} IN {} {open}{value}{close}", self.name, self.type_name())
     }
 
-    fn nsupdate_line(&self, ttl_secs: u32) -> String {
+    /// Commands for the record alone: those of one `send` must lie in one zone. Where the name is
+    /// the record's own, what it had before goes; an SPF record shares its name with others.
+    fn nsupdate_lines(&self, ttl_secs: u32) -> String {
         let (name, type_name) = (&self.name, self.type_name());
-        format!("update add {name}. {ttl_secs} {type_name} {}", self.quoted_value(" "))
+        let is_shared = !name.split('.').any(|label| label.starts_with('_'));
+        let delete = match self.data {
+            Data::Txt(_) if !is_shared => format!("update delete {name}. TXT\n"),
+            _ => String::new(),
+        };
+        let value = self.quoted_value(" ");
+        format!("{delete}update add {name}. {ttl_secs} {type_name} {value}\nsend")
     }
 
     fn json(&self, ttl_secs: u32) -> serde_json::Value {
@@ -122,7 +130,7 @@ pub fn format(records: &[Record], format: Format, ttl_secs: u32) -> String {
     };
     match format {
         Format::Zone => notes(|record, ttl_secs| record.zone_lines(Some(ttl_secs))),
-        Format::Nsupdate => notes(Record::nsupdate_line) + "\nsend",
+        Format::Nsupdate => notes(Record::nsupdate_lines),
         Format::Json => {
             let records: serde_json::Value =
                 records.iter().map(|record| record.json(ttl_secs)).collect();

@@ -9,6 +9,7 @@ pub mod dns;
 pub mod live;
 pub mod milter;
 pub mod named;
+pub mod operator;
 pub mod postfix;
 pub mod process;
 pub mod recorder;

@@ -46,11 +46,11 @@ pub(super) fn policies(
         }
         Ok(())
     };
-    let dmarc = dmarc(flags)?.or_else(|| publish.dmarc.clone());
+    let dmarc = dmarc(flags)?.or_else(|| publish.dmarc_record.clone());
     add(Kind::Dmarc, format!("_dmarc.{domain}"), dmarc, "DMARC")?;
-    let spf = flags.spf.clone().or_else(|| publish.spf.clone());
+    let spf = flags.spf.clone().or_else(|| publish.spf_record.clone());
     add(Kind::Spf, domain.to_string(), spf, "SPF")?;
-    let tls_rpt = tls_rpt(&flags.tls_rua).or_else(|| publish.tls_rpt.clone());
+    let tls_rpt = tls_rpt(&flags.tls_rua).or_else(|| publish.tls_rpt_record.clone());
     add(Kind::TlsRpt, format!("_smtp._tls.{domain}"), tls_rpt, "reports on TLS")?;
     let id = flags.mta_sts_id.as_deref();
     if id.is_some_and(|id| !(1..=32).contains(&id.len()) || !id.bytes().all(is_alphanumeric)) {

@@ -27,17 +27,17 @@ pub(super) const PUBLISH: &[Field] = &[
         "Whether key records say t=s: no signature may then name a subdomain in i=.",
     ),
     unset(
-        "dmarc",
+        "dmarc_record",
         r#""v=DMARC1; p=quarantine; rua=mailto:dmarc-reports@example.org""#,
         "The DMARC record of each of our domains. Not set: mailseal leaves it alone.",
     ),
     unset(
-        "spf",
+        "spf_record",
         r#""v=spf1 mx -all""#,
         "The SPF record of each of our domains. Not set: mailseal leaves it alone.",
     ),
     unset(
-        "tls_rpt",
+        "tls_rpt_record",
         r#""v=TLSRPTv1; rua=mailto:tls-reports@example.org""#,
         "The record for reports on TLS (RFC 8460) of each of our domains. Not set: mailseal leaves\n\
          it alone.",

@@ -8,17 +8,18 @@
 //! the zone's changes. What was published before it is seen again is no error: a repeat changes
 //! nothing.
 
+mod change;
+mod error;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::TXT;
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::tsig::TsigError;
-use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigner};
-use ring::rand::{SecureRandom as _, SystemRandom};
+use hickory_proto::rr::{Name, RData, RecordType, TSigner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -27,13 +28,16 @@ use super::authority::Authority;
 use super::exchange::{self, Manner, Silence};
 use super::name;
 use super::observation::Answer;
-use super::records::strings;
 use super::servers::response_code;
 use super::tsig_key::TsigKey;
 use super::wanted::Wanted;
+use change::{Change, message, octets};
+pub use error::UpdateError;
 
 /// More aliases of a name are not followed.
 const ALIASES_MAX: usize = 8;
+/// A server has at least this long to take an update.
+const A_SECOND: Duration = Duration::from_secs(1);
 /// How often an update that another one forestalled is tried.
 const ATTEMPTS: usize = 4;
 
@@ -84,69 +88,6 @@ pub enum Action {
     Removed,
 }
 
-/// Why nothing was published.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum UpdateError {
-    /// It does not answer.
-    #[error("name server {server}: {cause}; is it the primary, and is its port open?")]
-    Unreachable {
-        /// The server.
-        server: SocketAddr,
-        /// What happened.
-        cause: String,
-    },
-    /// The zone is another's.
-    #[error("name server {server}: it has no zone with {name}; set publish.server to its primary")]
-    NotAuthoritative {
-        /// The server.
-        server: SocketAddr,
-        /// The name.
-        name: String,
-    },
-    /// It says no.
-    #[error(
-        "name server {server}: {code} to the update of {zone}; allow the key to change TXT there"
-    )]
-    Refused {
-        /// The server.
-        server: SocketAddr,
-        /// The zone.
-        zone: String,
-        /// Its response code.
-        code: String,
-    },
-    /// It does not take the signature.
-    #[error("name server {server}: {reason}")]
-    Key {
-        /// The server.
-        server: SocketAddr,
-        /// Why, and the remedy.
-        reason: &'static str,
-    },
-    /// The answer is not signed by the key.
-    #[error("name server {0}: its answer is not signed by the key, so that it may be anybody's")]
-    Unsigned(SocketAddr),
-    /// Another publisher was quicker each time.
-    #[error("name server {0}: the records changed while they were updated; try again")]
-    Clash(SocketAddr),
-    /// A name that cannot be.
-    #[error("{0}: no such name can be published")]
-    Name(String),
-    /// The message cannot be made.
-    #[error("the update cannot be written: {0}")]
-    Message(String),
-}
-
-/// One name's set of TXT records as the server has it, and as it is to be.
-struct Change {
-    wanted: Wanted,
-    owner: Name,
-    zone: Name,
-    found: Vec<Record>,
-    remove: Vec<Record>,
-    add: Option<Record>,
-}
-
 impl Publisher {
     /// Updates go to this server, a zone's primary, signed by the key; records have this time to
     /// live. `None` where the key cannot sign.
@@ -192,21 +133,9 @@ impl Publisher {
         let owner = self.owner(&wanted.name, deadline).await?;
         let zone = self.zone(&owner, deadline).await?;
         let message = self.ask(&owner, RecordType::TXT, deadline).await?;
-        let own = |record: &Record| record.name == owner && record.record_type() == RecordType::TXT;
-        let found: Vec<Record> = message.answers.into_iter().filter(own).collect();
-        // Records of one set share their time to live (RFC 2181 §5.2); strangers' stays.
-        let strangers = found.iter().find(|record| !wanted.is_ours(&octets(record)));
-        let ttl_secs = strangers.map_or(self.ttl_secs, |record| record.ttl);
-        let text = wanted.text.as_deref().map(str::as_bytes);
-        let is_right = |record: &Record| Some(&*octets(record)) == text && record.ttl == ttl_secs;
-        let ours = || found.iter().filter(|record| wanted.is_ours(&octets(record)));
-        let is_there = ours().any(is_right);
-        let remove = ours().filter(|record| !(is_there && is_right(record))).cloned().collect();
-        let add = text.filter(|_| !is_there).map(|text| {
-            let data = TXT::from_bytes(strings(text).collect());
-            Record::from_rdata(owner.clone(), ttl_secs, RData::TXT(data))
-        });
-        Ok(Change { wanted: wanted.clone(), owner, zone, found, remove, add })
+        let found = message.answers.into_iter();
+        let found = found.filter(|record| record.name == owner && octets(record).is_some());
+        Ok(Change::new(wanted.clone(), owner.clone(), zone, found.collect(), self.ttl_secs))
     }
 
     /// Where the name's records are: at the end of its aliases, which the server itself knows or, of
@@ -306,14 +235,15 @@ impl Publisher {
             | ResponseCode::YXRRSet
             | ResponseCode::YXDomain
             | ResponseCode::NXDomain => Ok(false),
-            code => {
+            code => Err(refused.unwrap_or_else(|| {
                 let (server, zone) = (self.server, name::format(zone).unwrap_or_default());
-                Err(UpdateError::Refused { server, zone, code: response_code(code) })
-            }
+                UpdateError::Refused { server, zone, code: response_code(code) }
+            })),
         }
     }
 
-    /// What a server says of a signature that it does not take; it cannot sign that (RFC 8945 §5.2).
+    /// What a server says of a signature that it does not take. It can sign that only where the
+    /// clocks differ (RFC 8945 §5.2).
     fn refused_key(&self, reply: &[u8]) -> Option<UpdateError> {
         let message = Message::from_vec(reply).ok()?;
         let reason = match &message.signature.as_ref()?.data.error {
@@ -350,60 +280,6 @@ fn keep<'a>(
     }
 }
 
-const A_SECOND: Duration = Duration::from_secs(1);
-
-impl Change {
-    fn action(&self) -> Action {
-        match (&self.add, self.remove.is_empty()) {
-            (None, true) => Action::Unchanged,
-            (None, false) => Action::Removed,
-            (Some(_), true) => Action::Added,
-            (Some(_), false) => Action::Replaced,
-        }
-    }
-
-    fn published(&self) -> Published {
-        Published {
-            name: self.wanted.name.clone(),
-            owner: name::format(&self.owner).unwrap_or_default(),
-            action: self.action(),
-        }
-    }
-
-    /// The set as it was seen (RFC 2136 §2.4.2), or that there was none (§2.4.3).
-    fn prerequisites(&self) -> Vec<Record> {
-        if self.found.is_empty() {
-            return vec![of_class(Record::update0(self.owner.clone(), 0, RecordType::TXT))];
-        }
-        let without_ttl = |record: &Record| {
-            let mut record = record.clone();
-            record.ttl = 0;
-            record
-        };
-        self.found.iter().map(without_ttl).collect()
-    }
-}
-
-/// RFC 2136 §2.4.3, §2.5.4: class NONE and no time to live.
-fn of_class(mut record: Record) -> Record {
-    record.dns_class = DNSClass::NONE;
-    record.ttl = 0;
-    record
-}
-
-fn message(zone: &Name, changes: &[Change]) -> Result<Message, String> {
-    let mut id = [0; 2];
-    SystemRandom::new().fill(&mut id).map_err(|_| "no random numbers".to_owned())?;
-    let mut message = Message::new(u16::from_be_bytes(id), MessageType::Query, OpCode::Update);
-    message.add_query(Query::query(zone.clone(), RecordType::SOA));
-    for change in changes.iter().filter(|change| change.action() != Action::Unchanged) {
-        message.add_answers(change.prerequisites());
-        message.add_authorities(change.remove.iter().cloned().map(of_class));
-        message.add_authorities(change.add.clone());
-    }
-    Ok(message)
-}
-
 /// Updates go over TCP: one with a few keys is longer than UDP carries.
 async fn over_tcp(server: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server).await?;
@@ -412,11 +288,4 @@ async fn over_tcp(server: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {
     let mut reply = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut reply).await?;
     Ok(reply)
-}
-
-fn octets(record: &Record) -> Vec<u8> {
-    match &record.data {
-        RData::TXT(txt) => txt.txt_data.concat(),
-        _ => Vec::new(),
-    }
 }
