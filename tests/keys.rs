@@ -375,3 +375,134 @@ fn private_keys_in_a_checkout_never_reach_git() {
     // Where there is no git or no repository, the lines above are all that can be seen.
     assert!(git.map_or(true, |status| matches!(status.code(), Some(0 | 128))));
 }
+
+/// Keys that people have, and what is wrong with each.
+fn bad_keys() -> Vec<(&'static str, String, &'static str)> {
+    let openssl = |args: &[&str]| {
+        let output = Command::new("openssl").args(args).output().expect("openssl is installed");
+        String::from_utf8(output.stdout).expect("PEM is ASCII")
+    };
+    let good = generate_ed25519().unwrap();
+    let encrypted = ["genpkey", "-algorithm", "ed25519", "-aes-256-cbc", "-pass", "pass:secret"];
+    let old_style = ["genrsa", "-traditional", "-aes128", "-passout", "pass:secret", "2048"];
+    let foreign = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    vec![
+        ("truncated", good[..good.len() / 2].to_owned(), "no private key in PEM"),
+        ("truncated inside", good.replacen("\n-----END", "", 1), "no private key in PEM"),
+        ("empty", String::new(), "no private key in PEM"),
+        ("encrypted", openssl(&encrypted), "is encrypted; run: openssl pkey"),
+        ("encrypted, old style", openssl(&old_style), "is encrypted; run: openssl pkey"),
+        ("of another kind", openssl(&foreign), "not an RSA key of 2048 to 8192 bits"),
+        ("a public key", good.replace("PRIVATE", "PUBLIC"), "no private key in PEM"),
+        ("of 512 bits", openssl(&["genrsa", "512"]), "not an RSA key of 2048 to 8192 bits"),
+        ("of 1024 bits", openssl(&["genrsa", "1024"]), "not an RSA key of 2048 to 8192 bits"),
+    ]
+}
+
+#[test]
+fn a_bad_key_never_takes_the_place_of_a_good_one() {
+    for (what, pem, said) in bad_keys() {
+        let fixture = Fixture::new();
+        fixture.active("example.org");
+        let bad = fixture.path("example.org/bad.pem");
+        let (name, selector) = (domain("example.org"), Selector::parse("bad").unwrap());
+        fixture.store().add(&name, Some(selector), Algorithm::Ed25519, &pem, 3).unwrap();
+        let before = fs::read(fixture.path("example.org/state.toml")).unwrap();
+        let error = fixture.store().activate(&name, None, 4).unwrap_err().to_string();
+        assert!(
+            error.starts_with(bad.to_str().unwrap()) && error.contains(said),
+            "{what}: {error}"
+        );
+        assert_eq!(fs::read(fixture.path("example.org/state.toml")).unwrap(), before, "{what}");
+        assert_eq!(fixture.load().0, ["example.org"], "{what}");
+    }
+}
+
+#[test]
+fn names_come_to_one_form_or_are_refused() {
+    let long = format!("{}.example", ["a".repeat(60).as_str(); 5].join("."));
+    assert!(long.len() > 300);
+    for (name, form) in [
+        ("Example.ORG.", "example.org"),
+        ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+        ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+    ] {
+        let fixture = Fixture::new();
+        let generated =
+            fixture.run(&["keys", "generate", name, "--algorithm", "ed25519", "--selector", "a.b"]);
+        assert_eq!(generated.0, Some(0), "{name}: {}", generated.2);
+        assert!(fixture.path(form).join("a.b.pem").exists(), "{name}");
+    }
+    let fixture = Fixture::new();
+    let refused = |domain: &str, selector: &str, said: &str| {
+        let args = ["keys", "generate", domain, "--selector", selector];
+        let (code, out, err) = fixture.run(&args);
+        assert!(
+            code == Some(2) && out.is_empty() && err.contains(said),
+            "{domain} {selector}: {err}"
+        );
+        assert!(!fixture.root().exists(), "{domain} {selector}");
+    };
+    for (domain, said) in [
+        ("../example.org", "empty label"),
+        ("example.org/..", "empty label"),
+        ("example.org..", "empty label"),
+        (&long, "too long"),
+        ("localhost", "one label"),
+        ("", "empty label"),
+    ] {
+        refused(domain, "s1", said);
+    }
+    for (selector, said) in [
+        ("a/b", "not a name"),
+        ("a b", "not a name"),
+        ("a..b", "empty label"),
+        (".", "empty label"),
+        ("", "empty label"),
+        (&"a".repeat(64), "too long"),
+        (&["a"; 130].join("."), "too long"),
+    ] {
+        refused("example.org", selector, said);
+    }
+    // Each is a name; together they are too long for the DNS.
+    let labels = ["a".repeat(60), "a".repeat(60), "a".repeat(60)].join(".");
+    refused(&format!("{labels}.example"), &"b".repeat(60), "too long");
+}
+
+#[test]
+fn a_state_file_that_cannot_be_read_names_itself_and_the_remedy_and_stays() {
+    let whole =
+        |fixture: &Fixture| fs::read_to_string(fixture.path("example.org/state.toml")).unwrap();
+    for (what, said) in [
+        ("cut in half", "restore it from a backup"),
+        ("cut at a line", "its end is missing; restore it from a backup"),
+        ("of a later version", "version 2 was written by another mailseal"),
+        ("empty", "restore it from a backup"),
+    ] {
+        let fixture = Fixture::new();
+        fixture.active("example.org");
+        let text = whole(&fixture);
+        let bad = match what {
+            "cut in half" => text[..text.len() / 2].to_owned(),
+            "cut at a line" => text.replace("# end\n", ""),
+            "of a later version" => text.replace("version = 1", "version = 2\nnovel = 3"),
+            _ => String::new(),
+        };
+        let path = fixture.path("example.org/state.toml");
+        fs::write(&path, &bad).unwrap();
+        let generate = ["keys", "generate", "example.org"];
+        for (code, _, err) in [fixture.run(&["keys", "list"]), fixture.run(&generate)] {
+            assert!(code == Some(3) && err.contains(said), "{what}: {err}");
+            assert!(err.contains(path.to_str().unwrap()), "{what}: {err}");
+        }
+        assert_eq!(whole(&fixture), bad, "{what}");
+        assert_eq!(fs::read_dir(fixture.path("example.org")).unwrap().count(), 2, "{what}");
+    }
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    fs::remove_file(fixture.path("example.org/k.pem")).unwrap();
+    let (_, _, err) = fixture.run(&["keys", "list"]);
+    let missing = fixture.path("example.org/k.pem");
+    assert!(err.contains(&format!("{}: missing", missing.display())), "{err}");
+    assert!(err.contains("restore it from a backup"), "{err}");
+}

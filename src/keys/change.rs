@@ -32,6 +32,9 @@ impl Store {
         now: u64,
     ) -> Result<Selector, StoreError> {
         self.refuse_read_only(domain)?;
+        if let Some(selector) = &selector {
+            record_name(selector, domain)?;
+        }
         let dir = self.dir(domain);
         let is_new = file::make_private_dir(&dir)?;
         let added = self.locked(domain, now, |state| {

@@ -82,11 +82,11 @@ pub enum StoreError {
     #[error("{}: missing, so that no key of the domain is used; restore it from a backup", .0.display())]
     NoState(PathBuf),
     /// A state file that cannot be understood.
-    #[error("{}: {reason}; restore it from a backup", path.display())]
+    #[error("{}: {reason}", path.display())]
     State {
         /// The state file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, and the remedy.
         reason: String,
     },
     /// A key that the state file names.

@@ -76,3 +76,73 @@ fn adoptable(
     };
     Some((selector, algorithm))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dkim::signing_key::generate_ed25519;
+    use crate::keys::state::KeyEntry;
+
+    /// What is mended of files with these texts, where the state has a key `old` in that state.
+    fn mended(old: KeyState, files: &[(&str, &str)]) -> Plan {
+        let selector = Selector::parse("old").unwrap();
+        let key = KeyEntry::pending(selector, Algorithm::Ed25519, 1);
+        let state = DomainState { keys: vec![KeyEntry { state: old, ..key }] };
+        let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let read = |name: &str| {
+            files.iter().find(|(other, _)| *other == name).map(|(_, text)| (*text).to_owned())
+        };
+        mend(Path::new("d"), &state, &names, read, 9)
+    }
+
+    fn steps(plan: &Plan) -> Vec<String> {
+        plan.steps.iter().map(|step| format!("{step:?}")).collect()
+    }
+
+    #[test]
+    fn what_is_whole_needs_no_mending() {
+        let plan =
+            mended(KeyState::Active, &[("old.pem", "x"), ("state.toml", ""), ("by.pem", "y")]);
+        assert!(plan.steps.is_empty() && plan.events.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_was_being_made_is_adopted() {
+        let pem = generate_ed25519().unwrap();
+        for files in [&[(".new-k.pem", &*pem)][..], &[(".new-k.pem", &pem), ("k.pem", &pem)]] {
+            let plan = mended(KeyState::Active, files);
+            assert!(matches!(&plan.events[..], [Event::Adopted { .. }]), "{:?}", plan.events);
+            assert_eq!(plan.state.keys.len(), 2);
+            let taken = steps(&plan);
+            assert_eq!(
+                taken.contains(&"link d/.new-k.pem to d/k.pem".to_owned()),
+                files.len() == 1
+            );
+            assert_eq!(taken.last().map(String::as_str), Some("unlink d/.new-k.pem"));
+        }
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_cleared() {
+        let pem = generate_ed25519().unwrap();
+        for files in [
+            &[(".new-k.pem", &pem[..40])][..],
+            &[(".new-k.pem", &pem), ("k.pem", "of somebody")],
+            &[(".new-old.pem", &pem), ("old.pem", &pem)],
+            &[(".new-state.toml", "version")],
+            &[(".new-4711", &pem)],
+            &[(".new-..pem", &pem)],
+        ] {
+            let plan = mended(KeyState::Active, files);
+            assert_eq!(steps(&plan), [format!("unlink d/{}", files[0].0)]);
+            assert!(matches!(&plan.events[..], [Event::Cleared(_)]) && plan.state.keys.len() == 1);
+        }
+    }
+
+    #[test]
+    fn a_removed_key_that_is_still_there_is_destroyed() {
+        let plan = mended(KeyState::Removed, &[("old.pem", "x")]);
+        assert_eq!(steps(&plan), ["erase d/old.pem", "unlink d/old.pem", "sync d"]);
+        assert!(mended(KeyState::Revoked, &[("old.pem", "x")]).steps.is_empty());
+    }
+}

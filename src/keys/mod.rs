@@ -8,7 +8,7 @@
 //! | `domain` | names of domains and selectors |
 //! | `state`, `sighting` | what is known of each key, and what DNS showed of its record |
 //! | `lifecycle`, `readiness` | what is due, when a key may sign, and the next state: pure |
-//! | `order`, `policy` | what the operator orders, and how keys are to live: pure |
+//! | `order`, `refusal`, `policy` | what the operator orders, and how keys are to live: pure |
 //! | `advice`, `event` | what comes next and what happened, in sentences: pure |
 //! | `plan`, `mend` | a change as a list of file steps, and what an interrupted one left: pure |
 //! | `steps`, `file` | the loop that takes the steps, and files that nobody else may touch |
@@ -34,6 +34,7 @@ pub mod order;
 pub mod plan;
 pub mod policy;
 pub mod readiness;
+mod refusal;
 mod ring;
 mod selectors;
 pub mod sighting;

@@ -8,8 +8,10 @@ use super::domain::Selector;
 use super::event::Grounds;
 use super::lifecycle::{Transition, leaves_at, rotated, successor};
 use super::policy::Policy;
-use super::readiness::{Wait, readiness};
+use super::readiness::readiness;
 use super::state::{Algorithm, DomainState, KeyEntry, KeyState, rfc3339};
+
+pub use super::refusal::LifecycleError;
 
 /// What the operator orders for a domain.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,67 +49,6 @@ pub enum Order {
         /// Even where the record of the key before has been seen to be gone.
         force: bool,
     },
-}
-
-/// Why an order is not carried out.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum LifecycleError {
-    /// The store belongs to another machine.
-    #[error(
-        "rotation.primary is false: this machine only reads its key store; run this on the primary"
-    )]
-    NotPrimary,
-    /// Nothing to activate.
-    #[error("no key is pending; run: mailseal keys generate DOMAIN")]
-    NonePending,
-    /// No key has that selector.
-    #[error("no key has the selector {0}; mailseal keys list shows the keys")]
-    Unknown(Selector),
-    /// Only pending keys can be activated.
-    #[error("the key {0} is {1}; only a pending key can be activated")]
-    NotPending(Selector, KeyState),
-    /// The key would sign before everybody can verify it.
-    #[error("the key {0} must wait: {1}; --force does not wait, and mail may fail verification")]
-    NotReady(Selector, Wait),
-    /// A rotation is under way.
-    #[error("the key {0} is already pending; activate it, or revoke it, before the next rotation")]
-    AlreadyPending(Selector),
-    /// Only active keys can be retired.
-    #[error("the key {0} is {1}; only an active key can be retired")]
-    NotActive(Selector, KeyState),
-    /// Nothing would sign.
-    #[error(
-        "no other key of the domain would sign; rotate and activate a successor first (that \
-         retires {0}), or say --force, and mail leaves unsigned"
-    )]
-    LastActive(Selector),
-    /// It would be withdrawn while it signs.
-    #[error(
-        "the key {0} signs; rotate and activate a successor first (that retires it), or say --now \
-         in an emergency"
-    )]
-    StillSigns(Selector),
-    /// Mail is on its way that needs the record.
-    #[error(
-        "mail signed with {0} may be on its way until {1}; wait, or say --now, and such mail fails \
-         verification"
-    )]
-    Retained(Selector, String),
-    /// A compromised key signs, and nothing is there to take over.
-    #[error(
-        "the key {0} signs and no successor is ready{1}; rotate, publish and activate one, or say \
-         --force, and mail leaves unsigned"
-    )]
-    NoSuccessor(Selector, String),
-    /// It is withdrawn already.
-    #[error("the key {0} is {1} already")]
-    Withdrawn(Selector, KeyState),
-    /// No key to go back to.
-    #[error("no key is retiring, so that there is none to go back to")]
-    NoneRetiring,
-    /// The record of the key before is gone.
-    #[error("the record of {0} was not right at {1}; publish it again, or say --force")]
-    RecordGone(Selector, String),
 }
 
 /// The transitions that carry an order out.
@@ -301,4 +242,155 @@ fn roll_back(
         return Err(LifecycleError::RecordGone(key.selector.clone(), wrong));
     }
     Ok(vec![Transition::RollBack(back.into_iter().map(|key| key.selector.clone()).collect())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Algorithm::{Ed25519, Rsa};
+    use super::KeyState::{Active, Pending, Removed, Retiring, Revoked};
+    use super::*;
+    use crate::keys::lifecycle::observe;
+    use crate::keys::readiness::Wait;
+    use crate::keys::sighting::{Observation, Shown};
+
+    const DAY: u64 = 24 * 3600;
+
+    fn selector(text: &str) -> Selector {
+        Selector::parse(text).unwrap()
+    }
+
+    /// Keys named a, b, c, ..., each in its state since its place in seconds.
+    fn state(keys: &[(Algorithm, KeyState)]) -> DomainState {
+        let entry = |(index, (algorithm, state)): (usize, &(Algorithm, KeyState))| {
+            let name = char::from(b'a' + index as u8).to_string();
+            let pending = KeyEntry::pending(selector(&name), *algorithm, index as u64);
+            KeyEntry { state: *state, ..pending }
+        };
+        DomainState { keys: keys.iter().enumerate().map(entry).collect() }
+    }
+
+    fn seen(mut keys: DomainState, name: &str, shown: Shown) -> DomainState {
+        let servers = vec![("ns1".to_owned(), shown)];
+        let observation = Observation { asked: 1000, servers, negative_secs: Some(300) };
+        observe(&mut keys, &selector(name), &observation);
+        keys
+    }
+
+    fn planned(keys: &DomainState, order: &Order) -> Result<Vec<Transition>, LifecycleError> {
+        plan(keys, order, &Policy::default(), 1300)
+    }
+
+    fn activation(name: &str, grounds: Grounds) -> Transition {
+        Transition::Activate(vec![(selector(name), grounds)])
+    }
+
+    #[test]
+    fn a_rotation_makes_what_signs_and_is_not_begun_twice() {
+        let rotate = Order::Rotate(None);
+        assert_eq!(planned(&state(&[]), &rotate), Ok(vec![Transition::Make(vec![Rsa])]));
+        let both = [(Rsa, Active), (Ed25519, Active)];
+        let made = Ok(vec![Transition::Make(vec![Rsa, Ed25519])]);
+        assert_eq!(planned(&state(&both), &rotate), made);
+        let begun = state(&[both[0], both[1], (Rsa, Pending)]);
+        assert_eq!(planned(&begun, &rotate), Ok(vec![Transition::Make(vec![Ed25519])]));
+        let again = Order::Rotate(Some(vec![Rsa]));
+        assert_eq!(planned(&begun, &again), Err(LifecycleError::AlreadyPending(selector("c"))));
+    }
+
+    #[test]
+    fn activation_waits_for_dns_or_is_forced() {
+        let keys = state(&[(Rsa, Active), (Rsa, Pending)]);
+        let activate = |force| Order::Activate { selector: None, force };
+        let unseen = Err(LifecycleError::NotReady(selector("b"), Wait::NeverAsked));
+        assert_eq!(planned(&keys, &activate(false)), unseen);
+        let forced = activation("b", Grounds::Forced(Wait::NeverAsked));
+        assert_eq!(planned(&keys, &activate(true)), Ok(vec![forced]));
+        let keys = seen(keys, "b", Shown::Right);
+        // What needs no force is not told as forced.
+        let ready = Ok(vec![activation("b", Grounds::Seen)]);
+        assert_eq!(planned(&keys, &activate(true)), ready);
+        assert_eq!(planned(&keys, &activate(false)), ready);
+        for (name, error) in [
+            ("a", LifecycleError::NotPending(selector("a"), Active)),
+            ("x", LifecycleError::Unknown(selector("x"))),
+        ] {
+            let order = Order::Activate { selector: Some(selector(name)), force: true };
+            assert_eq!(planned(&keys, &order), Err(error));
+        }
+        assert_eq!(planned(&state(&[]), &activate(true)), Err(LifecycleError::NonePending));
+    }
+
+    #[test]
+    fn the_last_key_that_signs_is_not_retired_by_mistake() {
+        let retire = |force| Order::Retire { selector: selector("a"), force };
+        let done = Ok(vec![Transition::Retire(selector("a"))]);
+        let last = state(&[(Rsa, Active), (Rsa, Pending)]);
+        assert_eq!(planned(&last, &retire(false)), Err(LifecycleError::LastActive(selector("a"))));
+        assert_eq!(planned(&last, &retire(true)), done);
+        let other = state(&[(Ed25519, Active), (Rsa, Active)]);
+        assert_eq!(planned(&other, &retire(false)), done);
+        let pending = state(&[(Rsa, Pending)]);
+        let refused = Err(LifecycleError::NotActive(selector("a"), Pending));
+        assert_eq!(planned(&pending, &retire(true)), refused);
+    }
+
+    fn revoke(name: &str, now: bool, force: bool) -> Order {
+        Order::Revoke { selector: selector(name), now, force }
+    }
+
+    #[test]
+    fn a_retiring_key_is_revoked_after_its_time_or_at_once_in_an_emergency() {
+        let keys = state(&[(Rsa, Retiring), (Rsa, Active), (Rsa, Pending), (Rsa, Revoked)]);
+        let until = rfc3339(7 * DAY);
+        let retained = Err(LifecycleError::Retained(selector("a"), until.clone()));
+        assert_eq!(planned(&keys, &revoke("a", false, false)), retained);
+        let suffers = format!("mail that it signed and that arrives before {until} fails");
+        let early = Ok(vec![Transition::Revoke(selector("a"), Some(suffers))]);
+        assert_eq!(planned(&keys, &revoke("a", true, false)), early);
+        let due = plan(&keys, &revoke("a", false, false), &Policy::default(), 7 * DAY);
+        assert_eq!(due, Ok(vec![Transition::Revoke(selector("a"), None)]));
+        let never_signed = Ok(vec![Transition::Revoke(selector("c"), None)]);
+        assert_eq!(planned(&keys, &revoke("c", false, false)), never_signed);
+        let again = Err(LifecycleError::Withdrawn(selector("d"), Revoked));
+        assert_eq!(planned(&keys, &revoke("d", true, true)), again);
+    }
+
+    #[test]
+    fn an_active_key_is_revoked_with_its_successor_or_by_force() {
+        let keys = state(&[(Rsa, Active), (Rsa, Pending)]);
+        let still = Err(LifecycleError::StillSigns(selector("a")));
+        assert_eq!(planned(&keys, &revoke("a", false, false)), still);
+        let refused = planned(&keys, &revoke("a", true, false)).unwrap_err();
+        assert!(refused.to_string().contains("the key b must wait"), "{refused}");
+        let forced = planned(&keys, &revoke("a", true, true)).unwrap();
+        let [Transition::Revoke(_, Some(suffers))] = forced.as_slice() else {
+            panic!("{forced:?}")
+        };
+        assert!(suffers.contains("unsigned"), "{suffers}");
+        let ready = planned(&seen(keys, "b", Shown::Right), &revoke("a", true, false)).unwrap();
+        assert_eq!(ready[0], activation("b", Grounds::Seen));
+        assert!(matches!(&ready[1], Transition::Revoke(a, Some(_)) if *a == selector("a")));
+        let alone = planned(&state(&[(Rsa, Active)]), &revoke("a", true, false));
+        let refused = LifecycleError::NoSuccessor(selector("a"), String::new());
+        assert_eq!(alone, Err(refused));
+    }
+
+    #[test]
+    fn a_rollback_undoes_the_last_swap() {
+        let mut keys =
+            state(&[(Rsa, Retiring), (Rsa, Retiring), (Rsa, Active), (Ed25519, Retiring)]);
+        keys.keys[3].since = 1;
+        let back = |algorithm, force| Order::RollBack { algorithm, force };
+        let to = |names: &[&str]| {
+            Ok(vec![Transition::RollBack(names.iter().map(|name| selector(name)).collect())])
+        };
+        assert_eq!(planned(&keys, &back(None, false)), to(&["b", "d"]));
+        assert_eq!(planned(&keys, &back(Some(Ed25519), false)), to(&["d"]));
+        let gone = seen(keys, "b", Shown::Wrong);
+        let refused = Err(LifecycleError::RecordGone(selector("b"), "ns1".to_owned()));
+        assert_eq!(planned(&gone, &back(Some(Rsa), false)), refused);
+        assert_eq!(planned(&gone, &back(Some(Rsa), true)), to(&["b"]));
+        let none = state(&[(Rsa, Removed), (Rsa, Active)]);
+        assert_eq!(planned(&none, &back(None, true)), Err(LifecycleError::NoneRetiring));
+    }
 }

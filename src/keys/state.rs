@@ -119,10 +119,16 @@ impl fmt::Display for KeyState {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    /// Whether the text has `END` as its last line, so that a text that was cut is noticed.
+    #[serde(default)]
+    ends: bool,
     version: u32,
     #[serde(default, rename = "key")]
     keys: Vec<KeyEntry>,
 }
+
+/// The last line.
+const END: &str = "# end\n";
 
 /// Read alone first: a later version's file may differ in all else.
 #[derive(Deserialize)]
@@ -133,16 +139,27 @@ struct Version {
 impl DomainState {
     /// The state in a file's text; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let message = |error: toml::de::Error| error.message().replace('\n', ", ");
+        let message = |error: toml::de::Error| {
+            format!("{}; restore it from a backup", error.message().replace('\n', ", "))
+        };
         let Version { version } = toml::from_str(text).map_err(message)?;
         if version != VERSION {
-            return Err(format!("version {version} was written by another version of mailseal"));
+            return Err(format!(
+                "version {version} was written by another mailseal than this one, which reads \
+                 version {VERSION}; install that one"
+            ));
         }
-        let Written { keys, .. } = toml::from_str(text).map_err(message)?;
+        let Written { ends, keys, .. } = toml::from_str(text).map_err(message)?;
+        if ends && !text.ends_with(END) {
+            return Err("its end is missing; restore it from a backup".to_owned());
+        }
         let mut state = Self::default();
         for key in keys {
             if state.entry(&key.selector).is_some() {
-                return Err(format!("selector {} is there twice", key.selector));
+                return Err(format!(
+                    "selector {} is there twice; restore it from a backup",
+                    key.selector
+                ));
             }
             state.keys.push(key);
         }
@@ -154,9 +171,9 @@ impl DomainState {
     /// # Panics
     /// Never: all fields are integers, plain strings and times before the year 10000.
     pub fn to_text(&self) -> String {
-        let written = Written { version: VERSION, keys: self.keys.clone() };
+        let written = Written { ends: true, version: VERSION, keys: self.keys.clone() };
         let text = toml::to_string(&written).expect("every value has a form in TOML");
-        format!("# Written by mailseal; change it with mailseal keys.\n{text}")
+        format!("# Written by mailseal; change it with mailseal keys.\n{text}{END}")
     }
 
     /// The key of that selector.
@@ -232,8 +249,10 @@ pub(super) mod time_or_none {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::sighting::{Observation, Shown};
 
-    const TEXT: &str = "\
+    /// What the first version of mailseal wrote.
+    const FIRST: &str = "\
 # Written by mailseal; change it with mailseal keys.
 version = 1
 
@@ -244,6 +263,49 @@ state = \"active\"
 since = 2026-11-21T11:47:00Z
 ";
 
+    const TEXT: &str = "\
+# Written by mailseal; change it with mailseal keys.
+ends = true
+version = 1
+
+[[key]]
+selector = \"s2026-11-a\"
+algorithm = \"rsa\"
+state = \"active\"
+since = 2026-11-21T11:47:00Z
+due = 2027-05-20T11:47:00Z
+
+[key.seen]
+asked = 2026-11-22T11:47:00Z
+negative_secs = 3600
+
+[[key.seen.server]]
+server = \"192.0.2.1\"
+shows = \"right\"
+since = 2026-11-21T11:47:00Z
+right_since = 2026-11-21T11:47:00Z
+
+[[key.seen.server]]
+server = \"192.0.2.2\"
+shows = \"silent\"
+since = 2026-11-22T11:47:00Z
+# end
+";
+
+    fn seen() -> KeyEntry {
+        const DAY: u64 = 24 * 3600;
+        let first = entry().since;
+        let mut key = entry();
+        key.due = Some(first + 180 * DAY);
+        for (asked, second) in [(first, Shown::Wrong), (first + DAY, Shown::Silent)] {
+            let servers =
+                vec![("192.0.2.1".to_owned(), Shown::Right), ("192.0.2.2".to_owned(), second)];
+            let observation = Observation { asked, servers, negative_secs: Some(3600) };
+            key.seen = Some(Sighting::after(key.seen.as_ref(), &observation));
+        }
+        key
+    }
+
     fn entry() -> KeyEntry {
         let selector = Selector::parse("s2026-11-a").unwrap();
         let pending = KeyEntry::pending(selector, Algorithm::Rsa, 1_795_261_620);
@@ -252,10 +314,18 @@ since = 2026-11-21T11:47:00Z
 
     #[test]
     fn the_file_reads_back() {
-        let state = DomainState { keys: vec![entry()] };
+        let state = DomainState { keys: vec![seen()] };
         assert_eq!(state.to_text(), TEXT);
         assert_eq!(DomainState::parse(TEXT), Ok(state));
+        assert_eq!(DomainState::parse(FIRST), Ok(DomainState { keys: vec![entry()] }));
         assert_eq!(DomainState::parse("version = 1"), Ok(DomainState::default()));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_is_refused() {
+        for end in 0..TEXT.len() {
+            assert!(DomainState::parse(&TEXT[..end]).is_err(), "{}", &TEXT[..end]);
+        }
     }
 
     #[test]
@@ -264,7 +334,7 @@ since = 2026-11-21T11:47:00Z
             ("", "missing field `version`"),
             ("version = 2\nnovel = true", "version 2"),
             ("version = 1\nnovel = true", "unknown field `novel`"),
-            (&format!("{TEXT}{}", &TEXT[TEXT.find("\n[[").unwrap()..]), "twice"),
+            (&format!("{FIRST}{}", &FIRST[FIRST.find("\n[[").unwrap()..]), "twice"),
             (&TEXT.replace("s2026", "a/"), "is not a name"),
             (&TEXT.replace("T11:47:00Z", ""), "a time has"),
             (&TEXT.replace("2026-11-21T", "1960-11-21T"), "a time has"),

@@ -37,7 +37,7 @@ impl Witness {
         | Event::RolledBack { retired: Some(retired), .. }
         | Event::Retired(retired) = event
         {
-            self.signed.insert(retired.clone(), (now, policy.retention_secs()));
+            self.signed.insert(retired.clone(), (now, retention_secs(policy)));
         }
         match event {
             Event::Activated { selector, grounds, .. } => match grounds {
@@ -120,7 +120,7 @@ impl Witness {
             let was = self.states.insert(key.selector.clone(), key.state);
             assert!(is_a_way(was, key.state), "{}: {was:?} to {}", key.selector, key.state);
             if key.state == KeyState::Active {
-                self.signed.insert(key.selector.clone(), (now, policy.retention_secs()));
+                self.signed.insert(key.selector.clone(), (now, retention_secs(policy)));
             }
             let is_withdrawn = matches!(key.state, KeyState::Revoked | KeyState::Removed);
             if was != Some(key.state) && is_withdrawn && !self.given_up.contains(&key.selector) {
@@ -137,6 +137,11 @@ impl Witness {
             assert!(now >= signed + retention, "{selector} goes after {} s", now - signed);
         }
     }
+}
+
+/// The least that a record stays after its key signed last.
+fn retention_secs(policy: &Policy) -> u64 {
+    policy.overlap_secs.max(policy.queue_secs)
 }
 
 /// Whether a key comes from one state into the other; between two looks it may take two steps.

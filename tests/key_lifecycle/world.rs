@@ -77,6 +77,7 @@ impl World {
         if !self.chance.one_in(10) {
             self.observe(now);
             self.advance(now);
+            self.check(now);
         }
         if self.chance.one_in(150) {
             self.order(now);
