@@ -284,6 +284,11 @@ const POLICY: &[Field] = &[
          \"quarantine\" or \"reject\".",
     ),
     key(
+        "spf_any_domains",
+        "[]",
+        "The sender domains, with those below them, that spf_any is for. Empty: all.",
+    ),
+    key(
         "require_dkim",
         r#""tag""#,
         "On mail of verify.require_dkim without the signature that it needs: \"off\", \"tag\",\n\

@@ -263,6 +263,8 @@ pub struct Policy {
     pub spf_fail: Action,
     /// Of an SPF pass that any client has.
     pub spf_any: Action,
+    /// The sender domains, with those below them, that this is for; all where there are none.
+    pub spf_any_domains: Vec<String>,
     /// Of mail that lacks the signature that `verify.require_dkim` asks for.
     pub require_dkim: Action,
     /// Of a client whose address has no name that leads back to it.

@@ -205,6 +205,7 @@ fn policy(root: &DeTable<'_>, gathered: &mut Gathered) -> Policy {
         dmarc: section.take("dmarc", word(words::TREATMENTS)),
         spf_fail: section.take("spf_fail", word(words::TREATMENTS)),
         spf_any: section.take("spf_any", word(words::TREATMENTS)),
+        spf_any_domains: section.take("spf_any_domains", list(text(parse::domain))),
         require_dkim: section.take("require_dkim", word(words::TREATMENTS)),
         iprev_fail: section.take("iprev_fail", word(words::TREATMENTS)),
         malformed_from: section.take("malformed_from", word(words::TREATMENTS)),

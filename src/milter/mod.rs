@@ -6,6 +6,8 @@
 //!
 //! Failure: whatever a peer sends, only its own connection ends. A panic while handling a message
 //! is a 451 4.3.0 for that message. When the MTA goes away, the message's look-ups and scan end.
+//! What is cut off at the end of a drain may say `connection stream closed` as the process ends: the
+//! library's task for a connection went before the one that wrote to it, and nothing depends on it.
 
 mod apply;
 mod callbacks;

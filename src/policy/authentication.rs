@@ -9,7 +9,7 @@ use crate::auth::Authentication;
 use crate::auth::dmarc::{self, Dmarc};
 use crate::auth::iprev::Iprev;
 use crate::auth::spf::{Identity, Spf};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::message::domain::is_within;
 use crate::result::AuthResult;
 use crate::text;
@@ -24,7 +24,7 @@ pub(super) fn findings(config: &Config, auth: &Authentication) -> Vec<Finding> {
             .filter(|_| auth.arc_override().is_none())
             .and_then(|dmarc| dmarc_failure(policy.dmarc, dmarc)),
         spf_failure(policy.spf_fail, auth),
-        spf_any(policy.spf_any, auth),
+        spf_any(policy, auth),
         dkim_required(config, auth),
         auth.iprev.as_ref().and_then(|iprev| iprev_failure(policy.iprev_fail, iprev)),
         temperror(config, auth),
@@ -69,14 +69,19 @@ fn spf_failure(action: Action, auth: &Authentication) -> Option<Finding> {
     Some(finding(action, "spf-fail", "5.7.23", cause))
 }
 
-fn spf_any(action: Action, auth: &Authentication) -> Option<Finding> {
+/// A pass that says nothing, of a domain that the operator means.
+fn spf_any(policy: &config::Policy, auth: &Authentication) -> Option<Finding> {
     if auth.dmarc.as_ref().is_some_and(|dmarc| dmarc.dkim_aligned) {
         return None;
     }
     let spf = mail_from(auth).filter(|spf| spf.result == AuthResult::Pass && spf.any_client)?;
+    let domains = &policy.spf_any_domains;
+    if !domains.is_empty() && !domains.iter().any(|domain| is_within(&spf.domain, domain)) {
+        return None;
+    }
     let cause =
         format!("SPF of {} lets half of all clients or more pass", text::visible(&spf.domain));
-    Some(finding(action, "spf-any", "5.7.1", cause))
+    Some(finding(policy.spf_any, "spf-any", "5.7.1", cause))
 }
 
 fn mail_from(auth: &Authentication) -> Option<&Spf> {
