@@ -25,7 +25,7 @@ pub fn key_file(plan: &mut Plan, path: &Path, domain: Option<&str>, selector: Op
         Ok((domain, selector)) => {
             plan.add_file(path, (&domain, &selector), None);
         }
-        Err(reason) => plan.refuse(format!("{}: {reason}", plain(&path))),
+        Err(reason) => plan.refuse(format!("{}: {reason}", plain(path))),
     }
 }
 
