@@ -14,7 +14,7 @@ use std::sync::Arc;
 use mailseal::config::Loaded;
 use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
 use mailseal::keys::import::tables::Kind;
-use mailseal::keys::import::{OpenDkim, Plan, opendkim};
+use mailseal::keys::import::{OpenDkim, Plan, conf, opendkim, rspamd};
 use mailseal::keys::{DomainName, LiveRing, Store};
 use mailseal::message::envelope::Envelope;
 use mailseal::message::file;
@@ -403,8 +403,8 @@ fn what_a_table_says_and_mailseal_cannot_is_refused_and_nothing_written() {
     assert!(stored.contains(&"example.org/mail rsa pending".to_owned()), "{stored:?}");
     // What is printed is a configuration.
     let (_, maps) = ran.out.split_once("for others:\n").unwrap();
-    let (maps, _) = maps.split_once(" keys imported").unwrap();
-    let maps = maps.trim_end_matches(|c: char| c.is_ascii_digit());
+    let (maps, _) = maps.split_once(" imported").unwrap();
+    let (maps, _count) = maps.trim_end().rsplit_once('\n').unwrap();
     Loaded::parse(maps, Path::new("maps"), Path::new("")).unwrap();
 
     let again = fixture.run(&[&args[..], &["--partial"]].concat());
@@ -594,6 +594,96 @@ fn by_opendkim(fixture: &Fixture, tables: &OpenDkim, from: &str) -> BTreeSet<Str
             tags.replace(&format!(" i=@{d}"), "")
         })
         .collect()
+}
+
+/// Tables of words that tables are made of: nothing panics, what is planned can be pasted, and what
+/// is said are lines for a terminal.
+#[test]
+fn any_table_gives_a_plan_or_reasons() {
+    use proptest::prelude::*;
+    let word = prop::sample::select(vec![
+        "k1",
+        "k2",
+        "%",
+        "*",
+        "@",
+        ".",
+        ":",
+        " ",
+        "\n",
+        "\t",
+        "#",
+        "example.org",
+        "a.example.org",
+        "bücher.example",
+        "org",
+        "joe",
+        "*@*",
+        "*@",
+        "*.",
+        "./no",
+        "/",
+        "\x1b[1m",
+        "mail",
+        ",",
+        "{",
+        "}",
+        "[",
+        "]",
+        "=",
+        ";",
+        "domain",
+        "selector",
+        "path",
+        "selectors",
+        "use_esld",
+        "\"",
+        "/*",
+        "KeyTable",
+        "SigningTable",
+        "refile:",
+        "Domain",
+        "KeyFile",
+        "Selector",
+        "SubDomains",
+        "yes",
+    ]);
+    let text = prop::collection::vec(word, 0..60).prop_map(|words| words.concat());
+    let dir = tempfile::tempdir().unwrap();
+    let sound = |plan: &Plan| {
+        for line in plan.notes.iter().chain(&plan.refused) {
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+        let maps: String = plan.maps.iter().map(ToString::to_string).collect();
+        Loaded::parse(&maps, Path::new("maps"), Path::new("")).unwrap();
+    };
+    let key = dir.path().join("k");
+    fs::write(&key, generate_ed25519().unwrap()).unwrap();
+    let names = ["k1", "k2", "example.org", "*"];
+    let keys: String = names
+        .iter()
+        .map(|name| format!("{name} {name}.example:s:{}\n", key.display()).replace("*.", "any."))
+        .collect();
+    let config =
+        ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(soup in text.clone(), signing in text)| {
+        for (kind, multiple) in [(Kind::File, false), (Kind::Refile, false), (Kind::Refile, true)] {
+            let tables = OpenDkim {
+                key_table: "kt".into(), signing_table: "st".into(), kind, multiple,
+            };
+            let mut plan = Plan::default();
+            opendkim(&mut plan, &tables, &format!("{keys}{soup}"), &signing);
+            sound(&plan);
+        }
+        let mut plan = Plan::default();
+        let conf = conf::parse(&mut plan, Path::new("opendkim.conf"), &soup);
+        conf.single(&mut plan, Path::new("opendkim.conf"));
+        sound(&plan);
+        let mut plan = Plan::default();
+        let soup = format!("{soup}\npath = \"{}/$domain.key\";", dir.path().display());
+        rspamd(&mut plan, Path::new("dkim_signing.conf"), &soup);
+        sound(&plan);
+    });
 }
 
 #[test]

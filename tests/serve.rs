@@ -57,6 +57,27 @@ fn a_message_leaves_one_line() {
     assert!(!daemon.log().lines().any(|line| line.to_lowercase().starts_with("error")));
 }
 
+/// In words for people and in one word for counters; and what can't be signed is told at start.
+#[test]
+fn a_message_that_is_not_signed_has_its_reason_in_the_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let map = "[[sign.map]]\nfrom = \"example.org\"\ndomain = \"mail.example.org\"\n";
+    let daemon = Daemon::start(dir.path(), "serve", &[], &format!("{OFFLINE}{map}"));
+    let mail = Mail {
+        macros: vec![(b'M', "{auth_authen}", "joe"), (b'M', "i", "ID")],
+        headers: vec![(b"From".to_vec(), b" joe@example.org".to_vec())],
+        ..Mail::default()
+    };
+    Mta::connect(daemon.addr).unwrap().deliver(&mail).unwrap();
+    let line = eventually(&daemon, "line of the message", |log| {
+        log.lines().find(|line| line.contains("queue_id=")).map(str::to_owned)
+    });
+    let reason = "not signed: no active key for mail.example.org, which is to sign for example.org";
+    assert!(line.contains(" not_signed=no-mapped-key ") && line.contains(reason), "{line}");
+    let at_start = "mail that mail.example.org is to sign by sign.map is not signed";
+    assert!(daemon.log().contains(at_start), "{}", daemon.log());
+}
+
 #[test]
 fn an_abnormal_end_leaves_a_line() {
     let dir = tempfile::tempdir().unwrap();

@@ -43,6 +43,11 @@ fn announce(runtime: &Runtime, observe: bool) {
             "nothing is sealed: there is no active RSA key for {domain}, which arc.seal_domain names; run: mailseal keys generate {domain}"
         );
     }
+    for domain in config.sign.map.unkeyed(|domain| !keys.for_domain(domain).is_empty()) {
+        tracing::error!(
+            "mail that {domain} is to sign by sign.map is not signed: it has no active key; run: mailseal keys generate {domain}"
+        );
+    }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         authserv_id = %config.identity.authserv_id,

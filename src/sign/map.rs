@@ -2,7 +2,7 @@
 //!
 //! A look-up costs one step a label of the author domain, however many maps there are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::dkim::name;
 use crate::keys::Selector;
@@ -100,6 +100,13 @@ impl SignMap {
         self.maps
             .iter()
             .flat_map(|(from, signers)| signers.iter().map(move |mapped| (from, mapped)))
+    }
+
+    /// The domains that are to sign and have nothing to sign with, each once.
+    pub fn unkeyed(&self, has_key: impl Fn(&str) -> bool) -> Vec<&str> {
+        let domains = self.iter().map(|(_, mapped)| mapped.domain.as_str());
+        let unkeyed: BTreeSet<&str> = domains.filter(|domain| !has_key(domain)).collect();
+        unkeyed.into_iter().collect()
     }
 
     /// Who signs for an author domain. The first of these that there is decides: maps of exactly
@@ -223,6 +230,17 @@ mod tests {
             ["example.net", "two.example", "esp.example"]
         );
         assert_eq!(domains(&map, "esp.example", true), ["esp.example"]);
+    }
+
+    #[test]
+    fn domains_without_keys_are_told_once() {
+        let map = map(&[
+            (Authors::Any, "b.example", true),
+            (Authors::Below("a.example".into()), "b.example", false),
+            (Authors::Domain("c.example".into()), "a.example", false),
+            (Authors::Domain("d.example".into()), "d.example", false),
+        ]);
+        assert_eq!(map.unkeyed(|domain| domain == "d.example"), ["a.example", "b.example"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use mailseal::keys::import::tables::Kind;
 use mailseal::keys::import::{self, FoundKey, OpenDkim, Plan, conf, read_text};
 use mailseal::keys::{DomainName, Selector, Store};
 use mailseal::runtime::system_clock;
@@ -107,8 +108,8 @@ fn plan(args: &Import) -> anyhow::Result<Plan> {
             None => conf.single(&mut plan, path),
         }
     } else if let (Some(keys), Some(signing)) = (&args.key_table, &args.signing_table) {
-        let (key_table, _) = conf::table(keys).map_err(UsageError)?;
-        let (signing_table, kind) = conf::table(signing).map_err(UsageError)?;
+        let (key_table, _) = table(keys)?;
+        let (signing_table, kind) = table(signing)?;
         let multiple = args.multiple_signatures;
         opendkim(&mut plan, &OpenDkim { key_table, signing_table, kind, multiple })?;
     } else if let Some(path) = &args.rspamd {
@@ -132,6 +133,12 @@ fn plan(args: &Import) -> anyhow::Result<Plan> {
         plan.first_ones_sign();
     }
     Ok(plan)
+}
+
+/// A table as the configuration would name it, or the bare name of a file.
+fn table(spec: &str) -> Result<(PathBuf, Kind), UsageError> {
+    let spec = if spec.contains([':', '/']) { spec.to_owned() } else { format!("./{spec}") };
+    conf::table(&spec).map_err(UsageError)
 }
 
 fn opendkim(plan: &mut Plan, tables: &OpenDkim) -> anyhow::Result<()> {
@@ -177,7 +184,8 @@ fn write(store: &Store, plan: &Plan, args: &Import) -> anyhow::Result<()> {
     for key in &plan.keys {
         key.write(store, now)?;
     }
-    print(&format!("\n{} keys imported", plan.keys.len()))?;
+    let count = plan.keys.len();
+    print(&format!("\n{count} {} imported", if count == 1 { "key" } else { "keys" }))?;
     let signing: Vec<&FoundKey> = plan.keys.iter().filter(|key| key.signs).collect();
     if args.activate {
         for FoundKey { domain, selector, .. } in signing {

@@ -25,7 +25,7 @@ pub fn key_file(plan: &mut Plan, path: &Path, domain: Option<&str>, selector: Op
         Ok((domain, selector)) => {
             plan.add_file(path, (&domain, &selector), None);
         }
-        Err(reason) => plan.refuse(format!("{}: {reason}", plain(&path))),
+        Err(reason) => plan.refuse(format!("{}: {reason}", plain(path))),
     }
 }
 
@@ -60,8 +60,8 @@ pub fn scan(plan: &mut Plan, dir: &Path, domain: Option<&str>, selector: Option<
 /// Plans the import of the files that fit a pattern such as `/var/lib/rspamd/dkim/$domain.key`.
 pub fn pattern(plan: &mut Plan, pattern: &str, selector: Option<&str>) {
     let path = Path::new(pattern);
-    let (Some(dir), Some(file)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-    else {
+    let file = path.file_name().and_then(|name| name.to_str());
+    let (Some(dir), Some(file)) = (path.parent(), file) else {
         return plan.refuse(format!("{}: names no files", shown(pattern)));
     };
     if dir.to_string_lossy().contains('$') || !file.contains("$domain") {
@@ -70,6 +70,7 @@ pub fn pattern(plan: &mut Plan, pattern: &str, selector: Option<&str>) {
             shown(pattern)
         ));
     }
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let before = plan.keys.len();
     for path in entries(plan, dir) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -140,7 +141,11 @@ fn names(path: &Path, domain: Option<&str>, selector: Option<&str>) -> Result<Na
     let pick = |given: Option<&str>, found: Option<String>| given.map(str::to_owned).or(found);
     match (pick(domain, found_domain), pick(selector, found_selector)) {
         (Some(domain), Some(selector)) => Ok((domain, selector)),
-        (None, _) => Err("its name does not tell the domain; give it with --domain".to_owned()),
+        (None, _) => {
+            Err("its name does not tell the domain; give it with --domain, or a --pattern \
+                          such as 'DIR/$domain.$selector.key' for all"
+                .to_owned())
+        }
         (_, None) => Err("its name does not tell the selector; give it with --selector".to_owned()),
     }
 }
@@ -163,8 +168,11 @@ fn two_names(stem: &str, selector: Option<&str>) -> Option<Names> {
     // No domain has an underscore, so what is before the first one is whole.
     let parts = match (stem.split_once('_'), selector) {
         (Some((domain, selector)), _) if DomainName::parse(domain).is_ok() => (domain, selector),
-        (_, Some(selector)) => (stem.strip_suffix(&format!(".{selector}"))?, selector),
-        _ => stem.rsplit_once('.')?,
+        // Where the domain ends in `mail.example.org.key`, nobody can tell without a selector.
+        (_, selector) => {
+            let selector = selector.unwrap_or(RSPAMD_SELECTOR);
+            (stem.strip_suffix(selector)?.strip_suffix('.')?, selector)
+        }
     };
     Some((parts.0.to_owned(), parts.1.to_owned()))
 }
@@ -222,6 +230,7 @@ mod tests {
         assert_eq!(of("/k/example.org/s1.pem"), Some(both("example.org", "s1")));
         assert_eq!(of("/k/keys/mail.private"), None);
         assert_eq!(of("/k/keys/mail.pem"), None);
+        assert_eq!(of("/k/mail.example.org.key"), None);
         let dotted = names(Path::new("/k/a.example.org.s1.mail.key"), None, Some("s1.mail"));
         assert_eq!(dotted.ok(), Some(both("a.example.org", "s1.mail")));
     }

@@ -11,7 +11,7 @@ use super::layout;
 use super::plan::{Place, Plan, PlannedMap, shown};
 use super::tables::{KeyLine, Kind, SigningLine, Who, key_table, signing_table};
 use crate::keys::DomainName;
-use crate::message::domain::normalize;
+use crate::message::domain::{is_within, normalize};
 use crate::sign::map::Authors;
 
 /// OpenDKIM's two tables.
@@ -369,6 +369,13 @@ impl Import<'_> {
 
 fn map(rule: &Rule, authors: &Authors) -> PlannedMap {
     // Without a second field OpenDKIM writes no i=, which a record with t=s may depend on.
-    let auid = rule.signer.as_deref() == Some("@%");
+    let is_kept = rule.signer.as_deref() == Some("@%");
+    let domain = rule.domain.as_str();
+    let can_stand = match authors {
+        Authors::Domain(name) => is_within(name, domain),
+        Authors::Below(parent) => is_within(parent, domain) || is_within(domain, parent),
+        Authors::Any => true,
+    };
+    let auid = is_kept || !can_stand;
     PlannedMap { from: authors.clone(), domain: rule.domain.clone(), auid }
 }
