@@ -1,6 +1,8 @@
 //! The key store where things go wrong: processes killed at every file step, full disks, two
 //! processes at once, files of others, systemd's credentials, ten thousand domains.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
@@ -11,7 +13,8 @@ use std::time::Instant;
 
 use mailseal::dkim::signing_key::generate_ed25519;
 use mailseal::keys::sighting::{Observation, Shown};
-use mailseal::keys::state::{Algorithm, DomainState, KeyState};
+use mailseal::keys::state::KeyState::{self, Active, Pending, Removed, Retiring, Revoked};
+use mailseal::keys::state::{Algorithm, DomainState};
 use mailseal::keys::{DomainName, KeyRing, Order, Policy, Selector, Store, StoreError};
 use nix::sys::signal::{Signal, raise};
 use nix::unistd::Uid;
@@ -104,7 +107,6 @@ fn every_state(root: &Path) {
     seen(200 * DAY);
     let states: Vec<KeyState> =
         store.state(&domain()).unwrap().keys.iter().map(|key| key.state).collect();
-    use KeyState::{Active, Pending, Retiring, Revoked};
     assert_eq!(states, [Revoked, Retiring, Active, Pending]);
 }
 
@@ -169,7 +171,7 @@ fn killed_at_every_step(name: &str, prepare: impl Fn(&Path)) {
         assert!(all_of(&after) && counts.get("active").copied().unwrap_or(0) <= 1, "{counts:?}");
         assert!(after.keys.len() <= before.keys.len() + 1, "a transition was repeated: {after:?}");
         let names: Vec<String> = files(&root).into_keys().collect();
-        let expected = after.keys.iter().filter(|key| key.state != KeyState::Removed);
+        let expected = after.keys.iter().filter(|key| key.state != Removed);
         let mut expected: Vec<String> =
             expected.map(|key| format!("{}.pem", key.selector)).collect();
         expected.push("state.toml".to_owned());
@@ -226,11 +228,11 @@ fn on_a_full_disk_all_is_as_it_was_and_the_remedy_is_told() {
     let root = disk.0.join("keys");
     every_state(&root);
     let before = files(&root);
-    // The disk is filled, and then has room for one page more at each turn.
+    // The disk is octets, and then has room for one page more at each turn.
     let filler = disk.0.join("filler");
-    let mut filled = 512 * 1024;
-    while fs::write(&filler, vec![0; filled]).is_err() {
-        filled -= 4096;
+    let mut octets = 512 * 1024;
+    while fs::write(&filler, vec![0; octets]).is_err() {
+        octets -= 4096;
     }
     let mut failures = 0;
     for name in ["rotate", "advance"] {
@@ -250,8 +252,8 @@ fn on_a_full_disk_all_is_as_it_was_and_the_remedy_is_told() {
                     failures += 1;
                 }
             }
-            filled -= 4096;
-            fs::write(&filler, vec![0; filled]).unwrap();
+            octets -= 4096;
+            fs::write(&filler, vec![0; octets]).unwrap();
         }
     }
     assert!(failures >= 1, "the disk was never full");
@@ -297,7 +299,6 @@ fn two_processes_on_one_store_do_not_harm_each_other() {
             assert!(child.wait().unwrap().success());
         }
         let states: Vec<KeyState> = loads(&root).keys.iter().map(|key| key.state).collect();
-        use KeyState::{Active, Removed, Retiring, Revoked};
         assert_eq!(states, [Removed, Revoked, Retiring, Active]);
     }
 }

@@ -50,11 +50,15 @@ impl Disk {
         chance: &mut Chance,
     ) -> bool {
         let Some(crash) = crash.filter(|_| !steps.is_empty()) else {
-            steps.iter().for_each(|step| self.take(step));
+            for step in steps {
+                self.take(step);
+            }
             return false;
         };
         let whole = chance.below(steps.len() as u64) as usize;
-        steps[..whole].iter().for_each(|step| self.take(step));
+        for step in &steps[..whole] {
+            self.take(step);
+        }
         if chance.one_in(2) {
             self.take_part_of(&steps[whole], chance);
         }
