@@ -231,7 +231,7 @@ fn serve_logs_the_keys_that_it_leaves_out() {
 
 #[test]
 fn keys_and_dns_say_what_cannot_be() {
-    let place = Place::new("");
+    let place = Place::new("[dns]\nservers = [\"127.0.0.1:1\"]\ntimeout_secs = 1\n");
     assert_eq!(place.run(&["keys", "generate", "no domain"]).fault().0, Some(2));
     assert_eq!(place.run(&["dns", "records", "example.org"]).fault().0, Some(2));
     assert_eq!(place.run(&["keys", "activate", "example.org", "--force"]).fault().0, Some(2));
@@ -240,7 +240,12 @@ fn keys_and_dns_say_what_cannot_be() {
         Some(0)
     );
     assert_eq!(place.run(&["keys", "list"]).code, Some(0));
-    assert_eq!(place.run(&["keys", "activate", "example.org"]).fault().0, Some(2), "no --force");
+    assert_eq!(place.run(&["keys", "activate", "example.org"]).fault().0, Some(3), "no DNS");
+    assert_eq!(place.run(&["keys", "rotate", "example.org"]).fault().0, Some(2), "one is pending");
+    assert_eq!(place.run(&["keys", "retire", "example.org", "nobody"]).fault().0, Some(2));
+    assert_eq!(place.run(&["keys", "revoke", "example.org", "s 1"]).fault().0, Some(2));
+    let status = place.run(&["keys", "status", "--offline"]);
+    assert!(status.code == Some(1) && status.out.contains("to do: publish its record"));
     assert_eq!(place.run(&["keys", "activate", "example.org", "--force"]).code, Some(0));
     let records = place.run(&["dns", "records", "example.org"]);
     assert!(records.code == Some(0) && records.out.contains("._domainkey.example.org."));

@@ -382,7 +382,7 @@ fn bad_keys() -> Vec<(&'static str, String, &'static str)> {
         let output = Command::new("openssl").args(args).output().expect("openssl is installed");
         String::from_utf8(output.stdout).expect("PEM is ASCII")
     };
-    let good = generate_ed25519().unwrap();
+    let good = generate_ed25519().expect("a key");
     let encrypted = ["genpkey", "-algorithm", "ed25519", "-aes-256-cbc", "-pass", "pass:secret"];
     let old_style = ["genrsa", "-traditional", "-aes128", "-passout", "pass:secret", "2048"];
     let foreign = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];

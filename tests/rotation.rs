@@ -243,6 +243,8 @@ async fn status_says_what_each_server_shows_and_what_to_do() {
         }
         assert!(Instant::now() < give_up, "{status}");
     };
+    // DMARC and SPF are there; the server that lags had them from the start.
+    assert!(!text.contains("DMARC") && !text.contains("SPF"), "{text}");
     for line in [
         "ns1.example.org: right",
         "ns2.example.org: silent (no answer in time)",
@@ -256,6 +258,12 @@ async fn status_says_what_each_server_shows_and_what_to_do() {
     bench.rotation.store.order(&bench.domain, &order, &bench.rotation.policy, bench.now).unwrap();
     std::fs::remove_file(bench.rotation.store.pem_path(&bench.domain, &first)).unwrap();
     let status = bench.rotation.status(&bench.domain, false, bench.now + 86_400).await;
+    bench.servers.update("update delete _dmarc.example.org TXT");
+    bench.rotation.publish.spf_record = Some("v=spf1 mx -all".to_owned());
+    let drifted = bench.rotation.status(&bench.domain, true, bench.now).await.to_string();
+    for line in ["DMARC: ns1.example.org", "there is no record", "SPF: ns1.example.org"] {
+        assert!(drifted.contains(line), "{drifted}\nlacks {line}");
+    }
     let key = &status.keys[0];
     assert_eq!((key.state, key.age_secs, key.next), (KeyState::Active, 86_400, "rotate"));
     assert!(status.problems[0].contains(".pem: missing"), "{:?}", status.problems);

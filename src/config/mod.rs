@@ -198,6 +198,8 @@ pub struct Watch {
     pub pending: Duration,
     /// How often for all others.
     pub every: Duration,
+    /// Whether the resolvers are asked instead of the name servers.
+    pub via_resolver: bool,
     /// What is done about a key that signs and whose record nobody shows.
     pub on_lost_record: LostRecord,
 }

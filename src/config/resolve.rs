@@ -121,6 +121,7 @@ fn watch(mut section: Section<'_, '_>) -> Watch {
     Watch {
         pending: secs(section.take("pending_secs", integer(5..=1_800))),
         every: secs(section.take("every_secs", integer(60..=86_400))),
+        via_resolver: section.take("via_resolver", flag),
         on_lost_record: section.take("on_lost_record", word(words::LOST_RECORDS)),
     }
 }

@@ -177,3 +177,98 @@ pub(super) fn wrong_at(key: &KeyEntry) -> Option<String> {
     let wrong: Vec<_> = wrong.collect();
     (!wrong.is_empty()).then(|| wrong.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::lifecycle::observe;
+    use crate::keys::sighting::{FRESH_SECS, Observation};
+
+    const DAY: u64 = 24 * 3600;
+
+    fn key(name: &str, algorithm: Algorithm, state: KeyState, since: u64) -> KeyEntry {
+        let selector = Selector::parse(name).unwrap();
+        KeyEntry { state, ..KeyEntry::pending(selector, algorithm, since) }
+    }
+
+    fn seen(mut keys: DomainState, asked: u64, servers: &[(&str, Shown)]) -> DomainState {
+        let servers = servers.iter().map(|(name, shown)| ((*name).to_owned(), *shown)).collect();
+        let observation = Observation { asked, servers, negative_secs: Some(300) };
+        for selector in keys.keys.iter().map(|key| key.selector.clone()).collect::<Vec<_>>() {
+            observe(&mut keys, &selector, &observation);
+        }
+        keys
+    }
+
+    /// What the first key has before it: the step, when, and what is to be done.
+    fn first(keys: &DomainState, now: u64) -> (NextStep, Option<u64>, String) {
+        let domain = DomainName::parse("example.org").unwrap();
+        let all = outlooks(&domain, keys, &Policy::default(), now);
+        assert_eq!(all.len(), keys.keys.len());
+        let Outlook { next, at, todo, .. } = all[0].clone();
+        (next, at, todo.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_pending_key_says_what_it_waits_for() {
+        let keys = DomainState { keys: vec![key("a", Algorithm::Rsa, KeyState::Pending, 1)] };
+        for (servers, at, said) in [
+            (None, None, "publish its record (mailseal dns records example.org)"),
+            (Some(&[("ns1", Shown::Right), ("ns2", Shown::Wrong)][..]), None, "not right at ns2"),
+            (Some(&[("ns1", Shown::Silent)]), None, "why no authoritative name server"),
+            (
+                Some(&[("ns1", Shown::Right), ("ns2", Shown::Silent)]),
+                Some(10 + 3 * DAY),
+                "see why ns2 does not answer",
+            ),
+            (Some(&[("ns1", Shown::Right)]), Some(310), ""),
+        ] {
+            let keys = servers.map_or(keys.clone(), |servers| seen(keys.clone(), 10, servers));
+            let (next, found, todo) = first(&keys, 20);
+            assert_eq!((next, found), (NextStep::Activate, at), "{servers:?}");
+            assert!(todo.contains(said) && todo.is_empty() == said.is_empty(), "{todo}");
+        }
+        let ready = seen(keys, 10, &[("ns1", Shown::Right)]);
+        assert_eq!(first(&ready, 310), (NextStep::Activate, Some(310), String::new()));
+        assert!(first(&ready, 11 + FRESH_SECS).2.contains("mailseal serve running"));
+    }
+
+    #[test]
+    fn a_ready_key_that_waits_for_another_says_so() {
+        let mut keys = DomainState { keys: vec![key("a", Algorithm::Rsa, KeyState::Pending, 1)] };
+        keys = seen(keys, 10, &[("ns1", Shown::Right)]);
+        keys.keys.push(key("b", Algorithm::Ed25519, KeyState::Pending, 1));
+        assert!(first(&keys, 400).2.starts_with("it waits for b"));
+        let mut passed = key("a", Algorithm::Rsa, KeyState::Pending, 1);
+        passed.selector = Selector::parse("old").unwrap();
+        keys.keys.insert(0, passed);
+        let (next, _, todo) = first(&keys, 400);
+        assert!(
+            next == NextStep::OnOrder && todo.contains("keys revoke example.org old"),
+            "{todo}"
+        );
+    }
+
+    #[test]
+    fn what_signs_is_to_be_published_and_not_to_grow_old() {
+        let keys = DomainState { keys: vec![key("a", Algorithm::Rsa, KeyState::Active, 0)] };
+        assert_eq!(first(&keys, 10), (NextStep::Rotate, None, String::new()));
+        assert!(first(&keys, 200 * DAY).2.contains("has signed for 200 days"));
+        let gone = seen(keys, 10, &[("ns1", Shown::Wrong)]);
+        assert!(first(&gone, 20).2.contains("it signs, and its record is not right at ns1"));
+    }
+
+    #[test]
+    fn what_no_longer_signs_says_until_when_its_record_stays() {
+        let of = |state| DomainState { keys: vec![key("a", Algorithm::Rsa, state, 0)] };
+        let (next, at, todo) = first(&of(KeyState::Retiring), 10);
+        assert_eq!((next, at), (NextStep::Revoke, Some(7 * DAY)));
+        assert_eq!(todo, "leave its record until 1970-01-08T00:00:00Z");
+        let (next, at, todo) = first(&of(KeyState::Revoked), 10);
+        assert_eq!((next, at), (NextStep::Remove, Some(30 * DAY)));
+        assert!(todo.contains("with an empty p="));
+        let done = seen(of(KeyState::Revoked), 10, &[("ns1", Shown::Right)]);
+        assert_eq!(first(&done, 20).2, "");
+        assert_eq!(first(&of(KeyState::Removed), 10), (NextStep::Nothing, None, String::new()));
+    }
+}

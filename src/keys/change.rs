@@ -11,7 +11,7 @@ use super::event::Event;
 use super::file;
 use super::lifecycle::{self, Transition};
 use super::mend::mend;
-use super::order::{self, Order};
+use super::order::{self, LifecycleError, Order};
 use super::plan::{self, NewKey};
 use super::policy::{Policy, SelectorStyle};
 use super::selectors;
@@ -84,6 +84,10 @@ impl Store {
         policy: &Policy,
         now: u64,
     ) -> Result<Vec<Event>, StoreError> {
+        // Before the store is locked, as what others left is theirs to finish.
+        if !policy.primary {
+            return Err(LifecycleError::NotPrimary.into());
+        }
         self.change(domain, policy, now, |state| Ok(order::plan(state, order, policy, now)?))
     }
 

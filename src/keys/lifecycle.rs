@@ -125,21 +125,20 @@ pub fn apply(
     let change = &mut Change { state, policy, now };
     match transition {
         Transition::Make(_) => Vec::new(),
-        Transition::Activate(keys) => keys
-            .iter()
-            .filter_map(|(selector, grounds)| {
-                let retired = change.swap(selector, KeyState::Pending)?;
-                let (activated, grounds) = (selector.clone(), grounds.clone());
-                Some(Event::Activated { selector: activated, retired, grounds })
-            })
-            .collect(),
-        Transition::RollBack(keys) => keys
-            .iter()
-            .filter_map(|selector| {
-                let retired = change.swap(selector, KeyState::Retiring)?;
-                Some(Event::RolledBack { selector: selector.clone(), retired })
-            })
-            .collect(),
+        Transition::Activate(keys) => {
+            let activated = keys.iter().filter_map(|(selector, grounds)| {
+                change.swap(selector, KeyState::Pending, |selector, retired| {
+                    let grounds = grounds.clone();
+                    Event::Activated { selector, retired, grounds }
+                })
+            });
+            activated.collect()
+        }
+        Transition::RollBack(keys) => {
+            let event = |selector, retired| Event::RolledBack { selector, retired };
+            let back = |selector| change.swap(selector, KeyState::Retiring, event);
+            keys.iter().filter_map(back).collect()
+        }
         Transition::Retire(selector) => {
             let is_done = change.enter(selector, &[KeyState::Active], KeyState::Retiring);
             is_done.then(|| Event::Retired(selector.clone())).into_iter().collect()
@@ -180,16 +179,21 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Has a key sign that was in the state `from`. Returns the key that retired for it; nothing
-    /// where there is no such key.
-    fn swap(&mut self, selector: &Selector, from: KeyState) -> Option<Option<Selector>> {
+    /// Has a key sign that was in the state `from`; `event` tells of it and of the key that retired
+    /// for it.
+    fn swap(
+        &mut self,
+        selector: &Selector,
+        from: KeyState,
+        event: impl FnOnce(Selector, Option<Selector>) -> Event,
+    ) -> Option<Event> {
         let next = self.state.entry(selector).filter(|key| key.state == from)?;
         let retired = self.state.active(next.algorithm).map(|key| key.selector.clone());
         if let Some(retired) = &retired {
             self.enter(retired, &[KeyState::Active], KeyState::Retiring);
         }
         self.enter(selector, &[from], KeyState::Active);
-        Some(retired)
+        Some(event(selector.clone(), retired))
     }
 
     fn enter(&mut self, selector: &Selector, from: &[KeyState], to: KeyState) -> bool {

@@ -80,7 +80,7 @@ impl Rotation {
         Ok(Look { selector, state, standing, answers, servers })
     }
 
-    async fn ask(&self, name: &str) -> Result<Observation, LookupError> {
+    pub(super) async fn ask(&self, name: &str) -> Result<Observation, LookupError> {
         let deadline = Instant::now() + LOOK;
         if self.via_resolver {
             self.authority.txt_via_resolver(name, deadline).await

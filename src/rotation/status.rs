@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::look::Look;
 use super::{Rotation, StepError};
+use crate::dns::drift::{Content, Expected};
 use crate::keys::advice::{Outlook, outlooks};
 use crate::keys::sighting::{Server, Shown};
 use crate::keys::state::{Algorithm, KeyEntry, KeyState, rfc3339};
@@ -20,6 +22,8 @@ pub struct DomainStatus {
     pub domain: String,
     /// Its keys, in the order in which they were made.
     pub keys: Vec<KeyStatus>,
+    /// The policy records of the domain, as DNS shows them.
+    pub policies: Vec<PolicyStatus>,
     /// What is wrong with the store, or with finding the name servers; each with its remedy.
     pub problems: Vec<String>,
 }
@@ -47,6 +51,17 @@ pub struct KeyStatus {
     pub todo: Option<String>,
 }
 
+/// The DMARC or SPF record.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyStatus {
+    /// `DMARC` or `SPF`.
+    pub kind: &'static str,
+    /// Whether the configuration says what it has to be.
+    pub is_ours: bool,
+    /// What is wrong at each name server; empty where all is well.
+    pub faults: Vec<String>,
+}
+
 /// What one name server shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerStatus {
@@ -63,7 +78,10 @@ impl DomainStatus {
     /// Whether somebody must do something.
     pub fn wants_attention(&self) -> bool {
         let urges = |key: &KeyStatus| key.todo.is_some() && key.state != KeyState::Retiring;
-        !self.problems.is_empty() || self.keys.iter().any(urges)
+        let is_wrong = |policy: &PolicyStatus| policy.is_ours && !policy.faults.is_empty();
+        !self.problems.is_empty()
+            || self.keys.iter().any(urges)
+            || self.policies.iter().any(is_wrong)
     }
 }
 
@@ -71,17 +89,34 @@ impl Rotation {
     /// The keys of a domain. With `looks`, as DNS shows them now; else as it was last seen. Nothing
     /// is written.
     pub async fn status(&self, domain: &DomainName, is_online: bool, now: u64) -> DomainStatus {
-        let mut problems = Vec::new();
-        let looks = if is_online {
-            self.look(domain).await.unwrap_or_else(|error| {
+        let (mut looks, mut policies, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        if is_online {
+            let asked = tokio::join!(self.look(domain), self.policies(domain));
+            policies = asked.1;
+            looks = asked.0.unwrap_or_else(|error| {
+                // What is wrong with the store is told below.
                 problems.extend(matches!(error, StepError::Dns { .. }).then(|| error.to_string()));
                 Vec::new()
-            })
-        } else {
-            Vec::new()
-        };
+            });
+        }
         let keys = self.keys(domain, &looks, now, &mut problems);
-        DomainStatus { domain: domain.to_string(), keys, problems }
+        DomainStatus { domain: domain.to_string(), keys, policies, problems }
+    }
+
+    async fn policies(&self, domain: &DomainName) -> Vec<PolicyStatus> {
+        let (dmarc, spf) = (self.publish.dmarc_record.clone(), self.publish.spf_record.clone());
+        let kinds = [
+            ("DMARC", dmarc.is_some(), format!("_dmarc.{domain}"), Content::Dmarc(dmarc)),
+            ("SPF", spf.is_some(), domain.to_string(), Content::Spf(spf)),
+        ];
+        let ask = |(kind, is_ours, name, content)| async move {
+            let expected = Expected { name, content, ttl_secs_max: None };
+            // Where the servers cannot be found, the keys say so.
+            let standing = expected.standing(&self.ask(&expected.name).await.ok()?);
+            let faults = standing.faults.iter().map(ToString::to_string).collect();
+            Some(PolicyStatus { kind, is_ours, faults })
+        };
+        join_all(kinds.map(ask)).await.into_iter().flatten().collect()
     }
 
     fn keys(
@@ -149,6 +184,11 @@ impl fmt::Display for DomainStatus {
         writeln!(f, "{}", self.domain)?;
         for key in &self.keys {
             write!(f, "{key}")?;
+        }
+        for PolicyStatus { kind, faults, .. } in &self.policies {
+            for fault in faults {
+                writeln!(f, "    {kind}: {fault}")?;
+            }
         }
         for problem in &self.problems {
             writeln!(f, "    problem: {problem}")?;

@@ -72,7 +72,7 @@ fn rotation(runtime: &Runtime, is_reading: bool) -> Rotation {
         policy,
         publish: runtime.config.publish.clone(),
         authority: Authority::new(runtime.resolver.clone()),
-        via_resolver: false,
+        via_resolver: runtime.config.watch.via_resolver,
     }
 }
 

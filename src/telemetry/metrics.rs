@@ -17,7 +17,7 @@ use crate::keys::DomainName;
 use crate::keys::state::Algorithm;
 use crate::result::AuthResult;
 use crate::scan::{ScanResult, Unscanned};
-use crate::verdict::Verdict;
+use crate::verdict::{Change, Verdict};
 
 /// The upper bounds of the time of a message, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0];
@@ -27,6 +27,8 @@ const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 
 pub struct Metrics {
     messages: Family<MessageLabels, Counter>,
     results: Family<ResultLabels, Counter>,
+    signatures: Counter,
+    not_signed: Family<ReasonLabels, Counter>,
     scans: Family<ScanLabels, Counter>,
     hits: Family<HitLabels, Counter>,
     message_seconds: Histogram,
@@ -46,6 +48,11 @@ struct MessageLabels {
 struct ResultLabels {
     method: &'static str,
     result: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -74,6 +81,8 @@ impl Default for Metrics {
         Self {
             messages: Family::default(),
             results: Family::default(),
+            signatures: Counter::default(),
+            not_signed: Family::default(),
             scans: Family::default(),
             hits: Family::default(),
             message_seconds: Histogram::new(SECONDS),
@@ -97,6 +106,12 @@ impl Metrics {
         self.count_results(verdict);
         if let Some(scan) = &verdict.scan {
             self.scans.get_or_create(&ScanLabels { result: scan_label(scan) }).inc();
+        }
+        let is_signature = |change: &&Change| matches!(change, Change::InsertHeader { name, .. } if name == "DKIM-Signature");
+        let signatures = verdict.changes.iter().filter(is_signature).count();
+        self.signatures.inc_by(signatures as u64);
+        for reason in &verdict.not_signed {
+            self.not_signed.get_or_create(&ReasonLabels { reason: reason.label() }).inc();
         }
         for hit in &verdict.hits {
             self.hits.get_or_create(&HitLabels { rule: hit.rule.clone() }).inc();
@@ -170,6 +185,8 @@ impl Metrics {
         all.register("messages", "Messages judged", self.messages.clone());
         all.register("message_seconds", "From MAIL to the verdict", self.message_seconds.clone());
         all.register("auth_results", "Authentication results (RFC 8601)", self.results.clone());
+        all.register("signatures", "DKIM signatures made", self.signatures.clone());
+        all.register("not_signed", "Why mail of ours was not signed", self.not_signed.clone());
         all.register("scans", "What the scanner said of messages", self.scans.clone());
         all.register("rule_hits", "Messages that a rule matched", self.hits.clone());
         all.register(

@@ -1,6 +1,6 @@
 //! A directory in memory that takes the store's own steps, and that a crash can hit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use mailseal::keys::steps::Step;
@@ -50,21 +50,37 @@ impl Disk {
         chance: &mut Chance,
     ) -> bool {
         let Some(crash) = crash.filter(|_| !steps.is_empty()) else {
-            steps.iter().for_each(|step| self.take(step));
+            for step in steps {
+                self.take(step);
+            }
             return false;
         };
         let whole = chance.below(steps.len() as u64) as usize;
-        steps[..whole].iter().for_each(|step| self.take(step));
+        for step in &steps[..whole] {
+            self.take(step);
+        }
         if chance.one_in(2) {
             self.take_part_of(&steps[whole], chance);
         }
         if crash == Crash::PowerLoss {
-            self.unsynced.push(self.names.clone());
-            let kept = chance.below(self.unsynced.len() as u64) as usize;
-            self.names = self.unsynced[kept].clone();
+            self.lose_power(chance);
         }
         self.unsynced = vec![self.names.clone()];
         true
+    }
+
+    /// Each name is what it was at some moment since the last sync, whatever became of the others:
+    /// nothing but a sync puts names in order.
+    fn lose_power(&mut self, chance: &mut Chance) {
+        self.unsynced.push(self.names.clone());
+        let paths: BTreeSet<PathBuf> =
+            self.unsynced.iter().flat_map(BTreeMap::keys).cloned().collect();
+        let mut left = Names::new();
+        for path in paths {
+            let moment = chance.below(self.unsynced.len() as u64) as usize;
+            left.extend(self.unsynced[moment].get(&path).map(|inode| (path.clone(), *inode)));
+        }
+        self.names = left;
     }
 
     fn take(&mut self, step: &Step) {

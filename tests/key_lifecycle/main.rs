@@ -1,6 +1,8 @@
 //! Ten simulated years of keys: DNS fails, servers lag, processes end anywhere, operators order what
 //! they like. The code is the store's own, but for the disk, which is in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod chance;
 mod disk;
 mod witness;

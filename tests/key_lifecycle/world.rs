@@ -9,6 +9,7 @@ use mailseal::keys::mend::mend;
 use mailseal::keys::order::{self, Order};
 use mailseal::keys::plan::{self, NewKey};
 use mailseal::keys::state::{Algorithm, DomainState, KeyState};
+use mailseal::keys::steps::Step;
 use mailseal::keys::{Policy, Selector};
 
 use crate::chance::Chance;
@@ -220,11 +221,13 @@ impl World {
 
     /// Takes the steps, and reads the state again as the next process does. Returns whether this
     /// one crashed.
-    fn run(&mut self, steps: &[mailseal::keys::steps::Step]) -> bool {
+    fn run(&mut self, steps: &[Step]) -> bool {
         if steps.is_empty() {
             return false;
         }
-        let crash = match self.chance.below(16) {
+        // Keys are made seldom, and more can go wrong then.
+        let makes = steps.iter().any(|step| matches!(step, Step::Link(..)));
+        let crash = match self.chance.below(if makes { 4 } else { 16 }) {
             0 => Some(Crash::Killed),
             1 => Some(Crash::PowerLoss),
             _ => None,

@@ -66,7 +66,7 @@ fn rotation(config: Config, via_resolver: bool) -> anyhow::Result<Rotation> {
         policy: config.rotation,
         publish: config.publish,
         authority: Authority::new(Resolver::new(&config.dns)?),
-        via_resolver,
+        via_resolver: via_resolver || config.watch.via_resolver,
     })
 }
 

@@ -83,6 +83,12 @@ pub(super) const WATCH: &[Field] = &[
          is a warning and a metric.",
     ),
     key(
+        "via_resolver",
+        "false",
+        "Whether the resolvers of [dns] are asked instead of the name servers, for where port 53 is\n\
+         closed. They tell what they remember, so that a key may sign sooner than all see it.",
+    ),
+    key(
         "on_lost_record",
         r#""warn""#,
         "Where no name server shows the record of a key that signs any more: \"warn\", or \"stop\"\n\
