@@ -21,7 +21,8 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let text = "[identity]\nauthserv_id = \"mx.example.org\"\n";
+        let text = "[identity]\nauthserv_id = \"mx.example.org\"\n\
+                    [dns]\nservers = [\"127.0.0.1:1\"]\ntimeout_secs = 1\n";
         fs::write(dir.path().join("mailseal.toml"), text).expect("a config file");
         Self { dir }
     }
@@ -113,7 +114,7 @@ fn a_key_is_made_published_and_activated() {
 
     assert!(fixture.load().0.is_empty(), "a pending key does not sign");
     let (code, _, err) = fixture.run(&["keys", "activate", "example.org"]);
-    assert!(code == Some(2) && err.contains("--force"), "{err}");
+    assert!(code == Some(3) && err.contains("its name servers cannot be found"), "{err}");
     assert!(fixture.load().0.is_empty(), "without --force nothing changes");
     assert_eq!(fixture.run(&["keys", "activate", "example.org", "--force"]).0, Some(0));
 

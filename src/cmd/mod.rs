@@ -14,6 +14,7 @@ use std::fmt;
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
 use mailseal::keys::StoreError;
+use mailseal::rotation::StepError;
 use mailseal::rules::RuleErrors;
 use mailseal::runtime::RuntimeError;
 use tokio::runtime;
@@ -65,6 +66,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<RuleErrors>()
             || matches!(cause.downcast_ref(), Some(RuntimeError::Rules(_)))
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
+            || cause.downcast_ref().is_some_and(StepError::is_usage)
     };
     if error.chain().any(is_users) { 2 } else { 3 }
 }

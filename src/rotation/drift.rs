@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::look::Look;
+use crate::dns::drift::Fault;
 use crate::dns::{Dns, LookupError};
 use crate::keys::state::KeyState;
 use crate::keys::{DomainName, Selector};
-use crate::text::visible_start;
+use crate::text::{visible, visible_start};
 
 /// So many octets of a record are shown.
 const SHOWN_OCTETS_MAX: usize = 200;
@@ -93,7 +94,11 @@ fn key_faults(look: &Look) -> Vec<String> {
         return Vec::new();
     }
     let faults = look.standing.faults.iter().filter(|fault| fault.kind.is_harmful());
-    faults.map(ToString::to_string).collect()
+    let told = |fault: &Fault| {
+        let (server, name) = (visible(&fault.server), visible(&fault.name));
+        format!("{server}: {name}: {}; {}", fault.kind, fault.kind.remedy())
+    };
+    faults.map(told).collect()
 }
 
 /// How a policy record drifted. A record that was lost stays a fault until there is one again; one

@@ -66,6 +66,13 @@ pub enum StepError {
     },
 }
 
+impl StepError {
+    /// Whether another order, and no other state of the system, would help.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_usage())
+    }
+}
+
 impl Rotation {
     /// Looks at a domain's records, does what is due, and publishes what is not shown. Where another
     /// machine is the primary, nothing is written.
