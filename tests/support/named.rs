@@ -59,7 +59,7 @@ pub struct NameServers {
     pub key_file: PathBuf,
     origins: Vec<String>,
     /// The last field: it goes when all processes have ended.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// One server.
@@ -125,7 +125,7 @@ impl NameServers {
             servers.push(server);
         }
         let origins: Vec<String> = zones.iter().map(|zone| zone.origin.to_owned()).collect();
-        let mut set = Self { servers, port, key_file, origins, _dir: dir };
+        let mut set = Self { servers, port, key_file, origins, dir };
         for n in 0..set.servers.len() {
             set.wait_until_loaded(n);
         }
@@ -162,7 +162,7 @@ impl NameServers {
 
     /// Runs `nsupdate` with these commands, signed by the key.
     pub fn update(&self, commands: &str) {
-        let script = self._dir.path().join("nsupdate.txt");
+        let script = self.dir.path().join("nsupdate.txt");
         let server = self.servers[0].addr;
         let text = format!("server {} {}\n{commands}\nsend\n", server.ip(), server.port());
         fs::write(&script, text).unwrap();
@@ -171,7 +171,7 @@ impl NameServers {
 
     /// A file in the servers' scratch directory.
     pub fn scratch(&self, name: &str) -> PathBuf {
-        self._dir.path().join(name)
+        self.dir.path().join(name)
     }
 
     fn wait_until_loaded(&mut self, n: usize) {
@@ -254,7 +254,7 @@ fn primary(origin: &str, prompt: &[SocketAddr]) -> String {
     format!(
         "zone \"{origin}\" {{
             type primary; check-names ignore; file \"{origin}\"; allow-transfer {{ any; }};
-            update-policy {{ grant {KEY_NAME} zonesub ANY; }};
+            update-policy {{ grant {KEY_NAME} zonesub TXT CNAME; }};
             notify explicit; also-notify {{ {told}}};
         }};
         "
