@@ -16,7 +16,7 @@
 //! | `pipeline.rs` | the way of one message: the calls of the stages |
 //! | `auth/` | iprev, SPF, ARC, DMARC, their look-ups, the results field, and why it says so |
 //! | `dkim/` | the leaf that verifying, signing and key records share |
-//! | `dns/` | the one door to DNS; the records to publish |
+//! | `dns/` | the one door to DNS; what we publish: records, updates, what each server shows |
 //! | `rules/` | header and body rules |
 //! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |

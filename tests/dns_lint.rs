@@ -1,5 +1,7 @@
 //! `mailseal dns lint`: what is wrong with a domain's records, and what is not.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::time::Duration;
@@ -76,9 +78,10 @@ async fn spf_over_its_limits() {
     let three = lint("a:no1.example.org mx:no2.example.org exists:no3.example.org").await;
     are(&three, &["3 look-ups find nothing, 2 is the most"]);
     // For an IPv6 client, an `a` of a host without AAAA is such a look-up.
-    let v4 = (1..=3).map(|n| format!("a:h{n}.example.org ")).collect::<String>();
-    let hosts = (1..=3).map(|n| format!("h{n}.example.org A 192.0.2.{n}\n")).collect::<String>();
-    are(&of(&[("example.org", &(spf(&v4) + "\n" + &hosts))], &[]).await, &["for IPv6 clients 3"]);
+    let v4 = "a:h1.example.org a:h2.example.org a:h3.example.org";
+    let hosts =
+        "h1.example.org A 192.0.2.1\nh2.example.org A 192.0.2.2\nh3.example.org A 192.0.2.3";
+    are(&of(&[("example.org", &(spf(v4) + "\n" + hosts))], &[]).await, &["for IPv6 clients 3"]);
     // Counted through includes, and to an end where there is none.
     let nested = spf("include:a.example.net")
         + "\na.example.net TXT \"v=spf1 "

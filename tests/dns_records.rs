@@ -1,10 +1,13 @@
 //! `mailseal dns records`: each format as it is printed, and as BIND and other DKIM programs read it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::fs;
 use std::process::{Command, Output};
 
+use base64::Engine as _;
 use mailseal::keys::state::Algorithm;
 use serde_json::Value;
 use support::named::{NameServers, Zone};
@@ -27,7 +30,6 @@ fn public_keys() -> (String, String) {
 }
 
 fn base64(octets: &[u8]) -> String {
-    use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(octets)
 }
 
@@ -204,7 +206,6 @@ fn pkcs8(key_type: &str, key: &str) -> String {
             run(Command::new("openssl").args(["pkcs8", "-topk8", "-nocrypt", "-in"]).arg(&path));
         return String::from_utf8(out.stdout).unwrap();
     }
-    use base64::Engine as _;
     let engine = base64::engine::general_purpose::STANDARD;
     let seed = engine.decode(key.trim()).unwrap();
     let prefix = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];

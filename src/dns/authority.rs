@@ -49,7 +49,7 @@ enum Lead {
 
 /// What one server said.
 struct Reply {
-    answer: Result<Answer, Lead>,
+    answer: Result<Answer, Box<Lead>>,
     negative_ttl_secs: Option<u32>,
 }
 
@@ -142,7 +142,7 @@ impl Authority {
                     observation.push(server.clone(), Some(*addr), name, answer);
                 }
                 Err(lead) => {
-                    leads.insert(lead);
+                    leads.insert(*lead);
                 }
             }
         }
@@ -239,7 +239,7 @@ fn negative_ttl(record: &Record) -> Option<u32> {
 }
 
 /// What a server's message says of the name: an answer of authority, or where to ask.
-fn read(name: &Name, zone: &Name, message: &Message) -> Result<Answer, Lead> {
+fn read(name: &Name, zone: &Name, message: &Message) -> Result<Answer, Box<Lead>> {
     if message.metadata.authoritative {
         return Ok(said(name, message));
     }
@@ -251,7 +251,7 @@ fn read(name: &Name, zone: &Name, message: &Message) -> Result<Answer, Lead> {
     match message.authorities.iter().find(below) {
         Some(cut) if !servers.is_empty() && message.answers.is_empty() => {
             servers.sort();
-            Err(Lead::Zone(name.clone(), cut.name.clone(), servers))
+            Err(Box::new(Lead::Zone(name.clone(), cut.name.clone(), servers)))
         }
         _ => Ok(Answer::Silent("lame: it does not answer with authority".to_owned())),
     }

@@ -11,6 +11,7 @@ use super::wanted::Kind;
 use crate::auth::{dmarc, spf};
 use crate::dkim::record::{KeyRecord, PublicKey};
 use crate::dkim::tags::TagList;
+use crate::text::visible;
 
 /// So many octets of a record are shown in a fault.
 const SHOWN_BYTES_MAX: usize = 120;
@@ -229,7 +230,9 @@ impl FaultKind {
         match self {
             Self::Missing => "publish the record; mailseal dns records prints it",
             Self::Left => "remove the record: its key is gone from the store",
-            Self::Different => "replace the record by what mailseal dns records prints",
+            Self::Different | Self::Invalid(_) => {
+                "replace the record by what mailseal dns records prints"
+            }
             Self::Revoked => "publish the record again, or revoke the key in the store, too",
             Self::NotRevoked => "replace the record by the one with an empty p=",
             Self::Several(_) => "leave one record: verifiers may take any of several",
@@ -237,7 +240,6 @@ impl FaultKind {
                 "enter the text without quotes and backslashes: the zone editor adds its own"
             }
             Self::Blanks => "join the parts of the key without a blank between them",
-            Self::Invalid(_) => "replace the record by what mailseal dns records prints",
             Self::Unusable(_) => "remove that tag",
             Self::Strict => "remove t=s, or let no signature name a subdomain in i=",
             Self::Truncated(_) => "let the server answer TCP on port 53",
@@ -270,15 +272,16 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// `ns1.example.org (192.0.2.1:53): s1._domainkey.example.org: ...; shown: ...; remedy`
+/// One line: `SERVER (ADDRESS): NAME: what is wrong; it shows RECORD; remedy`. The record is in quotes,
+/// escaped.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.server)?;
+        f.write_str(&visible(&self.server))?;
         match self.addr {
             Some(addr) if addr.to_string() != self.server => write!(f, " ({addr})")?,
             _ => {}
         }
-        write!(f, ": {}: {}", self.name, self.kind)?;
+        write!(f, ": {}: {}", visible(&self.name), self.kind)?;
         if !self.shown.is_empty() {
             write!(f, "; it shows {}", self.shown)?;
         }

@@ -205,7 +205,6 @@ pub(super) fn response_code(code: ResponseCode) -> String {
         ResponseCode::Refused => "REFUSED".into(),
         ResponseCode::FormErr => "FORMERR".into(),
         ResponseCode::NotImp => "NOTIMP".into(),
-        ResponseCode::NotAuth => "NOTAUTH".into(),
         code => format!("response code {}", u16::from(code)),
     }
 }

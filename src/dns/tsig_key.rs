@@ -7,7 +7,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use hickory_proto::rr::{Name, TSigner, rdata::tsig::TsigAlgorithm};
+use hickory_proto::rr::TSigner;
+use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 
 use super::name;
 use crate::config::error::quoted;
@@ -24,8 +25,7 @@ const FUDGE_SECS: u16 = 300;
 /// A shared key; `Debug` shows its name alone.
 #[derive(Clone)]
 pub struct TsigKey {
-    name: Name,
-    secret: Vec<u8>,
+    signer: TSigner,
 }
 
 /// Why there is no key.
@@ -96,18 +96,22 @@ impl TsigKey {
         if secret.len() < SECRET_BYTES_MIN {
             return Err(format!("the secret has fewer than {SECRET_BYTES_MIN} octets"));
         }
-        Ok(Self { name: name.to_lowercase(), secret })
+        // Names of keys are compared in lower case (RFC 8945 §4.3.3).
+        let signer =
+            TSigner::new(secret, TsigAlgorithm::HmacSha256, name.to_lowercase(), FUDGE_SECS);
+        Ok(Self { signer: signer.map_err(|error| error.to_string())? })
     }
 
-    pub(super) fn signer(&self) -> Option<TSigner> {
-        let secret = self.secret.clone();
-        TSigner::new(secret, TsigAlgorithm::HmacSha256, self.name.clone(), FUDGE_SECS).ok()
+    pub(super) fn signer(&self) -> &TSigner {
+        &self.signer
     }
 }
 
 impl fmt::Debug for TsigKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TsigKey").field("name", &self.name.to_ascii()).finish_non_exhaustive()
+        f.debug_struct("TsigKey")
+            .field("name", &self.signer.signer_name().to_ascii())
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,6 +173,8 @@ fn words(text: &str) -> Result<Vec<Word<'_>>, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECRET: &str = "bWFpbHNlYWwgdGVzdCBrZXksIG5vdCBhIHNlY3JldCE=";
@@ -184,9 +190,8 @@ mod tests {
             "# a\n// b\n/* c\n */ key Mailseal { secret SECRET; algorithm \"HMAC-SHA256\"; };",
         ] {
             let key = file(text).unwrap();
-            assert_eq!(key.name.to_ascii(), "mailseal.");
-            assert_eq!(key.secret, b"mailseal test key, not a secret!");
-            assert!(key.signer().is_some());
+            assert_eq!(key.signer().signer_name().to_ascii(), "mailseal.");
+            assert_eq!(key.signer().key(), b"mailseal test key, not a secret!");
         }
     }
 
@@ -212,6 +217,14 @@ mod tests {
             let reason = file(text).unwrap_err();
             assert!(reason.contains(said), "{text}: {reason}");
             assert!(!reason.contains(&SECRET[..8]), "{reason}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in "[ -~\n\u{e4}]{0,80}", rest in "([{};\"#/* a=]|key|secret){0,30}") {
+            drop(TsigKey::parse(&text));
+            drop(TsigKey::parse(&rest));
         }
     }
 

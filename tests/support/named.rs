@@ -59,7 +59,7 @@ pub struct NameServers {
     pub key_file: PathBuf,
     origins: Vec<String>,
     /// The last field: it goes when all processes have ended.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// One server.
@@ -68,6 +68,8 @@ pub struct Named {
     pub addr: SocketAddr,
     /// Where it really listens.
     own: SocketAddr,
+    /// Whether the primary tells it of changes.
+    is_prompt: bool,
     relay: Relay,
     process: Option<Process>,
     conf: PathBuf,
@@ -120,14 +122,24 @@ impl NameServers {
             let relay = Relay::start(*addr, own[n]).unwrap_or_else(|why| {
                 panic!("{addr} is needed and cannot be had: {why}; see: ss -lntup")
             });
-            let mut server = Named { addr: *addr, own: own[n], relay, process: None, conf: path };
-            server.start();
-            servers.push(server);
+            let is_prompt = n > 0 && secondaries[n - 1] == Secondary::Prompt;
+            let (addr, own) = (*addr, own[n]);
+            servers.push(Named { addr, own, is_prompt, relay, process: None, conf: path });
         }
         let origins: Vec<String> = zones.iter().map(|zone| zone.origin.to_owned()).collect();
-        let mut set = Self { servers, port, key_file, origins, _dir: dir };
-        for n in 0..set.servers.len() {
+        let mut set = Self { servers, port, key_file, origins, dir };
+        // The primary's first NOTIFY must find those that it tells: else it tries for a minute, and
+        // tells nothing of later changes in that time. The others must find the primary.
+        let is_late = |n: &usize| *n > 0 && !set.servers[*n].is_prompt;
+        let (late, early): (Vec<usize>, Vec<usize>) = (0..set.servers.len()).partition(is_late);
+        for n in early.iter().rev() {
+            set.servers[*n].start();
+        }
+        for n in early {
             set.wait_until_loaded(n);
+        }
+        for n in late {
+            set.restart(n);
         }
         set
     }
@@ -162,7 +174,7 @@ impl NameServers {
 
     /// Runs `nsupdate` with these commands, signed by the key.
     pub fn update(&self, commands: &str) {
-        let script = self._dir.path().join("nsupdate.txt");
+        let script = self.dir.path().join("nsupdate.txt");
         let server = self.servers[0].addr;
         let text = format!("server {} {}\n{commands}\nsend\n", server.ip(), server.port());
         fs::write(&script, text).unwrap();
@@ -171,18 +183,23 @@ impl NameServers {
 
     /// A file in the servers' scratch directory.
     pub fn scratch(&self, name: &str) -> PathBuf {
-        self._dir.path().join(name)
+        self.dir.path().join(name)
     }
 
     fn wait_until_loaded(&mut self, n: usize) {
         let server = &mut self.servers[n];
-        let (addr, log) = (server.own, server.conf.with_extension("log"));
+        let is_prompt = server.is_prompt;
+        let (own, log) = (server.own, server.conf.with_extension("log"));
         let process = server.process.as_mut().unwrap();
         for origin in &self.origins {
             process.wait_for(origin, || {
                 let is_refused = fs::read_to_string(&log).unwrap_or_default();
                 assert!(!is_refused.contains("not loaded due to errors"), "{is_refused}");
-                has_zone(addr, origin).then_some(())
+                if is_prompt {
+                    // It may have asked the primary before that was there.
+                    let _ = exchange(own, &notification(origin));
+                }
+                has_zone(own, origin).then_some(())
             });
         }
     }
@@ -193,7 +210,9 @@ impl Named {
         let log = self.conf.with_extension("log");
         let mut named = Command::new(NAMED);
         named.args(["-g", "-n", "1", "-c"]).arg(&self.conf);
-        self.process = Some(Process::start(&mut named, &log));
+        let process = self.process.insert(Process::start(&mut named, &log));
+        let own = self.own;
+        process.wait_for("named", || exchange(own, &Message::query()));
     }
 
     /// From now on it answers over UDP alone.
@@ -254,7 +273,7 @@ fn primary(origin: &str, prompt: &[SocketAddr]) -> String {
     format!(
         "zone \"{origin}\" {{
             type primary; check-names ignore; file \"{origin}\"; allow-transfer {{ any; }};
-            update-policy {{ grant {KEY_NAME} zonesub ANY; }};
+            update-policy {{ grant {KEY_NAME} zonesub TXT CNAME; }};
             notify explicit; also-notify {{ {told}}};
         }};
         "
@@ -293,19 +312,25 @@ fn has_zone(server: SocketAddr, origin: &str) -> bool {
     exchange(server, &message).is_some_and(|reply| !reply.answers.is_empty())
 }
 
-/// RFC 1996.
 fn notify(server: SocketAddr, origin: &str) {
+    assert!(exchange(server, &notification(origin)).is_some(), "{server} took no NOTIFY");
+}
+
+/// RFC 1996.
+fn notification(origin: &str) -> Message {
     let mut message = Message::new(1996, MessageType::Query, OpCode::Notify);
     message.metadata.authoritative = true;
     message.add_query(Query::query(Name::from_ascii(origin).unwrap(), RecordType::SOA));
-    assert!(exchange(server, &message).is_some(), "{server} took no NOTIFY");
+    message
 }
 
 fn exchange(server: SocketAddr, message: &Message) -> Option<Message> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    socket.send_to(&message.to_vec().unwrap(), server).ok()?;
+    // A connected socket learns at once that nobody listens.
+    socket.connect(server).ok()?;
+    socket.send(&message.to_vec().unwrap()).ok()?;
     let mut reply = [0; 4096];
-    let (length, _) = socket.recv_from(&mut reply).ok()?;
+    let length = socket.recv(&mut reply).ok()?;
     Message::from_vec(&reply[..length]).ok()
 }

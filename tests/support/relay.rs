@@ -58,7 +58,7 @@ impl Drop for Relay {
 }
 
 fn relay_udp(socket: &UdpSocket, to: SocketAddr, is_over: &AtomicBool) {
-    let mut query = [0; 65_535];
+    let mut query = vec![0; 65_535];
     while !is_over.load(Ordering::Relaxed) {
         let Ok((length, client)) = socket.recv_from(&mut query) else { continue };
         let (query, socket) = (query[..length].to_vec(), socket.try_clone().unwrap());

@@ -16,7 +16,7 @@ pub(crate) enum Dns {
     Verify(Verify),
     /// Publish the records by dynamic update, and verify them
     ///
-    /// Wants publish.server and publish.key_file. Records of removed keys are removed; nothing else
+    /// Wants `publish.server` and `publish.key_file`. Records of removed keys are removed; nothing else
     /// of the zone is touched.
     Publish(Publish),
     /// Look for what is wrong with the domain's SPF, DMARC and DKIM records
@@ -27,6 +27,7 @@ pub(crate) enum Dns {
 
 /// The records beside those of keys; what is not given is taken from [publish].
 #[derive(Args, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(next_help_heading = "Policies")]
 pub(crate) struct Policies {
     /// Build a DMARC record with this policy
@@ -56,7 +57,7 @@ pub(crate) struct Policies {
     /// Where reports on TLS go (RFC 8460), an address or an https: URI
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) tls_rua: Vec<String>,
-    /// The id of the MTA-STS policy that https://mta-sts.DOMAIN serves (RFC 8461)
+    /// The id of the MTA-STS policy that the web host mta-sts.DOMAIN serves (RFC 8461)
     #[arg(long, value_name = "ID")]
     pub(crate) mta_sts_id: Option<String>,
     /// Let no signature name a subdomain in i= (t=s)
@@ -126,7 +127,7 @@ pub(crate) struct Publish {
     /// How long to wait for the other name servers, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) wait_secs: u64,
-    /// The file of the key that signs the update; by default publish.key_file
+    /// The file of the key that signs the update; by default `publish.key_file`
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     #[command(flatten)]

@@ -33,7 +33,6 @@ pub(super) async fn run(args: &Publish) -> anyhow::Result<Outcome> {
     let key = TsigKey::read(key_file.ok_or_else(|| usage("publish.key_file is not set"))?)?;
     let authority = authority(&config, args.port)?;
     let publisher = Publisher::new(server, &key, config.publish.ttl_secs, authority.clone());
-    let publisher = publisher.ok_or_else(|| usage("the key cannot sign"))?;
 
     let keys = keys(&config, &args.policies, &domain)?;
     let mut wanted: Vec<Wanted> = keys.iter().map(KeyRecord::wanted).collect();

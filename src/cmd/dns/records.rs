@@ -28,7 +28,8 @@ pub(super) fn run(args: &Records) -> anyhow::Result<Outcome> {
     let mut text = format(&records, args.format.into(), config.publish.ttl_secs);
     let has_dmarc = records.iter().any(|record| record.name == format!("_dmarc.{domain}"));
     if args.format == args::Format::Zone && !has_dmarc {
-        text += &format!("\n{DMARC_ADVICE}\n; {}", Record::dmarc_to_begin_with(domain.as_str()));
+        let record = Record::dmarc_to_begin_with(domain.as_str());
+        text = format!("{text}\n{DMARC_ADVICE}\n; {record}");
     }
     print(&text)?;
     Ok(Outcome::Done)

@@ -1,4 +1,4 @@
-//! Records that nobody reads any more: ADSP (RFC 5617, Historic), DomainKeys' policy (RFC 4870).
+//! Records that nobody reads any more: ADSP (RFC 5617, Historic), the policy of `DomainKeys` (RFC 4870).
 
 use super::{Finding, texts};
 use crate::dns::resolver::{Dns, LookupError};

@@ -46,11 +46,9 @@ fn of_record(name: &str, text: &[u8]) -> Vec<Finding> {
     match KeyRecord::parse(text) {
         Err(error) => findings.push(fault(format!("{error}; publish it anew"))),
         Ok(record) => {
-            findings.extend(of_key(&record).into_iter().map(|(is_fault, text)| Finding {
-                name: name.to_owned(),
-                text,
-                is_fault,
-            }))
+            let of_key = of_key(&record).into_iter();
+            let finding = |(is_fault, text)| Finding { name: name.to_owned(), text, is_fault };
+            findings.extend(of_key.map(finding));
         }
     }
     findings

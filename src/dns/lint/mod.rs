@@ -44,7 +44,7 @@ impl fmt::Display for Finding {
 }
 
 /// Looks at the domain's SPF and DMARC records, the key records of these selectors, and at what
-/// ADSP and DomainKeys left.
+/// ADSP and `DomainKeys` left.
 pub async fn lint(
     dns: &Dns,
     domain: &DomainName,

@@ -29,8 +29,9 @@ use super::exchange::{self, Manner, Silence};
 use super::name;
 use super::observation::Answer;
 use super::servers::response_code;
-use super::tsig_key::TsigKey;
+use super::tsig_key::{KeyFileError, TsigKey};
 use super::wanted::Wanted;
+use crate::config;
 use change::{Change, message, octets};
 pub use error::UpdateError;
 
@@ -90,14 +91,21 @@ pub enum Action {
 
 impl Publisher {
     /// Updates go to this server, a zone's primary, signed by the key; records have this time to
-    /// live. `None` where the key cannot sign.
-    pub fn new(
-        server: SocketAddr,
-        key: &TsigKey,
-        ttl_secs: u32,
+    /// live.
+    pub fn new(server: SocketAddr, key: &TsigKey, ttl_secs: u32, authority: Authority) -> Self {
+        Self { server, signer: key.signer().clone(), ttl_secs, authority }
+    }
+
+    /// As `[publish]` has it; `None` where it names no server or no key. Reads the key's file.
+    pub fn configured(
+        settings: &config::Publish,
         authority: Authority,
-    ) -> Option<Self> {
-        Some(Self { server, signer: key.signer()?, ttl_secs, authority })
+    ) -> Result<Option<Self>, KeyFileError> {
+        let (Some(server), Some(key_file)) = (settings.server, &settings.key_file) else {
+            return Ok(None);
+        };
+        let key = TsigKey::read(key_file)?;
+        Ok(Some(Self::new(server, &key, settings.ttl_secs, authority)))
     }
 
     /// Makes the names show what is wanted. `now` is in seconds since 1970.
@@ -156,12 +164,12 @@ impl Publisher {
             Err(UpdateError::NotAuthoritative { server, name }) => {
                 let observation = self.authority.txt(&name, deadline).await;
                 let servers = observation.map(|observation| observation.servers);
-                let aliases =
+                let mut aliases =
                     servers.into_iter().flatten().filter_map(|shown| match shown.answer {
                         Answer::Alias(target) if shown.name == name => name::parse(&target),
                         _ => None,
                     });
-                let target = aliases.last();
+                let target = aliases.next_back();
                 return target.map(Some).ok_or(UpdateError::NotAuthoritative { server, name });
             }
             Err(error) => return Err(error),
@@ -196,8 +204,7 @@ impl Publisher {
         let manner = Manner { is_recursive: false, timeout };
         match exchange::ask(self.server, name, record_type, manner).await {
             Ok(message) if message.metadata.authoritative => Ok(message),
-            Ok(_) => Err(self.not_authoritative(name)),
-            Err(Silence::Code(ResponseCode::Refused)) => Err(self.not_authoritative(name)),
+            Ok(_) | Err(Silence::Code(ResponseCode::Refused)) => Err(self.not_authoritative(name)),
             Err(silence) => Err(self.unreachable(silence.cause())),
         }
     }
@@ -224,8 +231,8 @@ impl Publisher {
             Err(_) => return Err(self.unreachable("no answer in time".to_owned())),
         };
         let refused = self.refused_key(&reply);
-        let verified = verifier.as_mut().and_then(|verifier| verifier.verify(&reply).ok());
-        let Some(answer) = verified.filter(|answer| answer.id == message.id) else {
+        let answer = verifier.as_mut().and_then(|verifier| verifier.verify(&reply).ok());
+        let Some(answer) = answer.filter(|answer| answer.id == message.id) else {
             return Err(refused.unwrap_or(UpdateError::Unsigned(self.server)));
         };
         match answer.response_code {
