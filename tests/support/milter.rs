@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// All actions that Sendmail and Postfix offer.
@@ -11,12 +13,21 @@ pub const ALL_OPTIONS: u32 = 0x1f_ffff;
 /// The option by which header values carry their white space.
 pub const LEADING_SPACE: u32 = 0x10_0000;
 
+/// How long a filter may be silent.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+
 /// One conversation with a filter.
 pub struct Mta {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// The protocol options that the filter asked for.
     pub options: u32,
 }
+
+/// A socket of either kind.
+trait Stream: Read + Write + Send {}
+
+impl Stream for TcpStream {}
+impl Stream for UnixStream {}
 
 /// What the filter asked for at the end of a message.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -88,8 +99,24 @@ impl Mta {
         options: u32,
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
-        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        stream.set_read_timeout(Some(SILENCE_MAX))?;
         stream.set_nodelay(true)?;
+        Self::negotiate(Box::new(stream), version, actions, options)
+    }
+
+    /// Connects to a Unix socket and negotiates, offering everything.
+    pub fn connect_unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(SILENCE_MAX))?;
+        Self::negotiate(Box::new(stream), 6, ALL_ACTIONS, ALL_OPTIONS)
+    }
+
+    fn negotiate(
+        stream: Box<dyn Stream>,
+        version: u32,
+        actions: u32,
+        options: u32,
+    ) -> io::Result<Self> {
         let mut mta = Self { stream, options: 0 };
         let offer: Vec<u8> =
             [version, actions, options].iter().flat_map(|n| n.to_be_bytes()).collect();
