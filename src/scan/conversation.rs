@@ -9,6 +9,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -37,13 +39,28 @@ const LENGTH_BYTES: usize = 4;
 const WRITE_BUFFER_BYTES: usize = CHUNK_BYTES_MAX + LENGTH_BYTES;
 
 /// Where a clamd listens, in the shape in which `clamav_client` connects to it.
-pub(super) struct Address<'a>(pub(super) &'a Endpoint);
+pub(super) struct Address<'a> {
+    server: &'a Endpoint,
+    more_is_there: Arc<AtomicBool>,
+}
+
+impl<'a> Address<'a> {
+    pub(super) fn new(server: &'a Endpoint) -> Self {
+        Self::with_more(server, Arc::default())
+    }
+
+    /// For a message of which more may be there already when some of it is written.
+    pub(super) fn with_more(server: &'a Endpoint, more_is_there: Arc<AtomicBool>) -> Self {
+        Self { server, more_is_there }
+    }
+}
 
 impl TransportProtocol for Address<'_> {
     type Stream = Conversation;
 
     async fn connect(&self) -> io::Result<Conversation> {
-        connect(self.0).await.map(Conversation::new)
+        let socket = connect(self.server).await?;
+        Ok(Conversation::new(socket, self.more_is_there.clone()))
     }
 }
 
@@ -86,12 +103,19 @@ pub(super) struct Conversation {
     reply_bytes_read: usize,
     /// Why clamd can no longer be written to; it may still have something to say.
     deaf: Option<io::Error>,
+    more_is_there: Arc<AtomicBool>,
 }
 
 impl Conversation {
-    fn new(socket: Socket) -> Self {
-        let socket = BufWriter::with_capacity(WRITE_BUFFER_BYTES, socket);
-        Self { socket, reply: Vec::new(), reply_is_whole: false, reply_bytes_read: 0, deaf: None }
+    fn new(socket: Socket, more_is_there: Arc<AtomicBool>) -> Self {
+        Self {
+            socket: BufWriter::with_capacity(WRITE_BUFFER_BYTES, socket),
+            reply: Vec::new(),
+            reply_is_whole: false,
+            reply_bytes_read: 0,
+            deaf: None,
+            more_is_there,
+        }
     }
 
     /// Ready once clamd has said all that it says: up to the NUL, or until it closes.
@@ -153,9 +177,10 @@ impl AsyncWrite for Conversation {
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = self.poll_speaking(cx, |socket, cx| socket.poll_write(cx, octets));
-        if octets.len() > LENGTH_BYTES && matches!(written, Poll::Ready(Ok(_))) {
-            // What is there goes out, so that at the end of the message clamd has it. If the socket
-            // is full or broken, the next write meets that again.
+        let is_all_there_is = !self.more_is_there.load(Ordering::Relaxed);
+        if is_all_there_is && octets.len() > LENGTH_BYTES && matches!(written, Poll::Ready(Ok(_))) {
+            // While more is awaited, clamd gets what there is. If the socket is full or broken, the
+            // next write meets that again.
             let _ = self.poll_speaking(cx, AsyncWrite::poll_flush);
         }
         written

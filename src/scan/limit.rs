@@ -87,7 +87,7 @@ async fn measure(server: &Endpoint) -> io::Result<Option<u64>> {
 
 /// Announces a chunk and hangs up: a server that would take it says nothing.
 async fn refuses(server: &Endpoint, chunk_bytes: u32) -> io::Result<bool> {
-    let mut talk = Address(server).connect().await?;
+    let mut talk = Address::new(server).connect().await?;
     talk.write_all(&[b"zINSTREAM\0".as_slice(), &chunk_bytes.to_be_bytes()].concat()).await?;
     // A server that has refused already may be gone.
     let _ = talk.shutdown().await;

@@ -4,13 +4,16 @@
 //! then let go, and the result says why. Dropping a scan ends its connection before clamd was told
 //! of an end of the stream, so that half a message is never judged.
 
+use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, join};
+use futures_util::poll;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::ScanResult;
 use super::conversation::CHUNK_BYTES_MAX;
@@ -56,12 +59,12 @@ impl Scanner {
     /// [`Scan::write`]: the header block, the empty line, the body. `scans_prefix`: of a message
     /// that is too large, as much as clamd takes is scanned.
     pub fn open(&self, scans_prefix: bool) -> Scan {
-        let (feed, fed) = mpsc::channel(CHUNKS_WAITING_MAX);
-        let source = Source::new(fed, self.replay_bytes_max, scans_prefix);
+        let (feed, message) = mpsc::channel(CHUNKS_WAITING_MAX);
+        let source = Source::new(message, self.replay_bytes_max, scans_prefix);
         let asked = Asked::default();
-        let task = tokio::spawn(scan(self.shared.clone(), source, asked.clone()));
+        let talk = Box::pin(scan(self.shared.clone(), source, asked.clone()));
         Scan {
-            progress: Progress::Streaming { feed, task: AbortOnDropHandle::new(task) },
+            progress: Progress::Streaming { feed, talk },
             asked,
             patience: PATIENCE,
             timeout: self.timeout,
@@ -69,8 +72,8 @@ impl Scanner {
     }
 }
 
-/// The scan of one message.
-#[derive(Debug)]
+/// The scan of one message. It goes on whenever it is written to, in the task that does: no other
+/// thread needs to be woken for it.
 pub struct Scan {
     progress: Progress,
     asked: Asked,
@@ -78,9 +81,8 @@ pub struct Scan {
     timeout: Duration,
 }
 
-#[derive(Debug)]
 enum Progress {
-    Streaming { feed: mpsc::Sender<Fed>, task: AbortOnDropHandle<ScanResult> },
+    Streaming { feed: mpsc::Sender<Fed>, talk: BoxFuture<'static, ScanResult> },
     Settled(ScanResult),
 }
 
@@ -91,20 +93,33 @@ impl Scan {
         while !octets.is_empty() {
             self.feed(octets.split_to(octets.len().min(CHUNK_BYTES_MAX))).await;
         }
+        if let Progress::Streaming { talk, .. } = &mut self.progress
+            && let Poll::Ready(result) = poll!(talk)
+        {
+            self.progress = Progress::Settled(result);
+        }
     }
 
     async fn feed(&mut self, chunk: Bytes) {
-        let Progress::Streaming { feed, .. } = &self.progress else { return };
+        let Progress::Streaming { feed, talk } = &mut self.progress else { return };
         let waiting_since = Instant::now();
-        // A send that fails met a task that ended early, or wants no more: its result is read at
-        // the end.
-        if timeout(self.patience, feed.send(Fed::Chunk(chunk))).await.is_ok() {
-            self.patience = self.patience.saturating_sub(waiting_since.elapsed());
-            return;
+        let fed = async {
+            tokio::select! {
+                biased;
+                // Where nothing more is wanted, sending fails, and the result comes at the end.
+                _ = feed.send(Fed::Chunk(chunk)) => None,
+                result = talk => Some(result),
+            }
+        };
+        match timeout(self.patience, fed).await {
+            Ok(None) => self.patience = self.patience.saturating_sub(waiting_since.elapsed()),
+            Ok(Some(result)) => self.progress = Progress::Settled(result),
+            Err(_) => {
+                let secs = PATIENCE.as_secs();
+                let fault = format!("took the message too slowly: {secs} s were spent waiting");
+                self.progress = Progress::Settled(self.blame(&fault));
+            }
         }
-        let secs = PATIENCE.as_secs();
-        let fault = format!("took the message too slowly: {secs} s were spent waiting");
-        self.progress = Progress::Settled(self.blame(&fault));
     }
 
     /// Ends the message and awaits the verdict, until `deadline` or for the configured time,
@@ -114,21 +129,15 @@ impl Scan {
         let deadline = deadline.min(waiting_since + self.timeout);
         let result = match &mut self.progress {
             Progress::Settled(result) => return result.clone(),
-            Progress::Streaming { feed, task } => {
-                let verdict = async {
-                    // A closed feed is a task that has ended, or has its end already.
-                    let _ = feed.send(Fed::End).await;
-                    task.await
-                };
+            Progress::Streaming { feed, talk } => {
+                // Where the end is not wanted, sending it fails.
+                let verdict = async { join(feed.send(Fed::End), talk).await.1 };
                 timeout_at(deadline, verdict).await
             }
         };
         let wait = waiting_since.elapsed();
-        let result = match result {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => ScanResult::failed("internal error: the scan's task ended"),
-            Err(_) => self.blame(&format!("did not answer within {} s", wait.as_secs())),
-        };
+        let late = || self.blame(&format!("did not answer within {} s", wait.as_secs()));
+        let result = result.unwrap_or_else(|_| late());
         self.log(&result, wait);
         result
     }
@@ -152,5 +161,11 @@ impl Scan {
             result = %result.in_full(),
             "scan"
         );
+    }
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("asked", &self.asked).finish_non_exhaustive()
     }
 }

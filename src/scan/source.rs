@@ -5,10 +5,12 @@
 //! error, and never an end of the stream that could come back clean.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// What a scan is fed. Only the explicit end is an end.
@@ -34,8 +36,23 @@ pub(super) struct Source {
     /// What this server takes, and what of it is still to come.
     bytes_left: u64,
     replay: Option<Bytes>,
-    /// Since when the server has something to do; `None` while the message is awaited.
-    busy_since: watch::Sender<Option<Instant>>,
+    busy: Busy,
+    /// Whether more was fed already than was read.
+    more_is_there: Arc<AtomicBool>,
+}
+
+/// Since when the server has something to do; for as long as the message is awaited, it has not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Busy(Arc<Mutex<Option<Instant>>>);
+
+impl Busy {
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    pub(super) fn since(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -56,15 +73,18 @@ impl Source {
             cuts,
             bytes_left: 0,
             replay: None,
-            busy_since: watch::channel(None).0,
+            busy: Busy::default(),
+            more_is_there: Arc::default(),
         }
     }
 
     /// Begins anew for a server that takes `bytes_max`.
     pub(super) fn begin(&mut self, bytes_max: u64) {
         self.bytes_left = bytes_max;
+        // The command goes out with what follows it.
+        self.more_is_there.store(true, Ordering::Relaxed);
         self.replay = self.kept.clone().filter(|kept| !kept.is_empty()).map(Bytes::from);
-        self.busy_since.send_replace(Some(Instant::now()));
+        self.busy.set(Some(Instant::now()));
     }
 
     /// Whether all that was fed can be sent again.
@@ -77,15 +97,20 @@ impl Source {
         self.end == Some(End::Cut)
     }
 
-    pub(super) fn busy_since(&self) -> watch::Receiver<Option<Instant>> {
-        self.busy_since.subscribe()
+    pub(super) fn busy(&self) -> Busy {
+        self.busy.clone()
+    }
+
+    pub(super) fn more_is_there(&self) -> Arc<AtomicBool> {
+        self.more_is_there.clone()
     }
 
     /// The message from where it stands.
     pub(super) fn stream(&mut self) -> impl Stream<Item = io::Result<Bytes>> {
         stream::unfold(self, |source| async {
             let octets = source.next().await?;
-            source.busy_since.send_replace(Some(Instant::now()));
+            source.busy.set(Some(Instant::now()));
+            source.more_is_there.store(!source.fed.is_empty(), Ordering::Relaxed);
             Some((octets, source))
         })
     }
@@ -97,7 +122,7 @@ impl Source {
         if self.end.is_some() {
             return None;
         }
-        self.busy_since.send_replace(None);
+        self.busy.set(None);
         match self.fed.recv().await {
             Some(Fed::Chunk(octets)) => {
                 self.keep(&octets);
@@ -105,7 +130,7 @@ impl Source {
             }
             Some(Fed::End) => {
                 self.end = Some(End::Whole);
-                self.busy_since.send_replace(Some(Instant::now()));
+                self.busy.set(Some(Instant::now()));
                 None
             }
             None => Some(Err(io::Error::other("the message was cut short"))),
@@ -135,7 +160,7 @@ impl Source {
         self.fed.close();
         octets.truncate(self.bytes_left as usize);
         self.bytes_left = 0;
-        self.busy_since.send_replace(Some(Instant::now()));
+        self.busy.set(Some(Instant::now()));
         (!octets.is_empty()).then_some(Ok(octets))
     }
 }
@@ -148,14 +173,14 @@ mod tests {
 
     /// A source that was fed these chunks, and its end where they are followed by one.
     async fn source(chunks: &[&'static str], is_ended: bool, kept: usize, cuts: bool) -> Source {
-        let (feed, fed) = mpsc::channel(10);
+        let (feed, message) = mpsc::channel(10);
         for chunk in chunks {
             feed.send(Fed::Chunk(Bytes::from_static(chunk.as_bytes()))).await.unwrap();
         }
         if is_ended {
             feed.send(Fed::End).await.unwrap();
         }
-        Source::new(fed, kept, cuts)
+        Source::new(message, kept, cuts)
     }
 
     /// What a server reads: `!` for an error.

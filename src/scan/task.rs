@@ -4,19 +4,19 @@
 //! after that the scan has failed. A server that is silent while it has something to do is asked
 //! whether it is there at all: a scan may take its time, a clamd that hangs is replaced in seconds.
 
+use std::error::Error as StdError;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 
 use super::conversation::{Address, CHUNK_BYTES_MAX, EarlyReply};
 use super::pool::Pool;
 use super::reply::parse_reply;
 use super::server::{Server, explain};
 use super::signature::Signatures;
-use super::source::{Source, TooLarge};
+use super::source::{Busy, Source, TooLarge};
 use super::watch::ping;
 use super::{ScanResult, Unscanned};
 use crate::config::Endpoint;
@@ -101,16 +101,16 @@ async fn attempt(
     limit: &Limit,
 ) -> Result<ScanResult, String> {
     source.begin(limit.bytes);
-    let busy_since = source.busy_since();
-    let address = Address(&server.endpoint);
+    let busy = source.busy();
+    let address = Address::with_more(&server.endpoint, source.more_is_there());
     let talk = clamav_client::tokio::scan_stream(source.stream(), &address, Some(CHUNK_BYTES_MAX));
     let said = tokio::select! {
         said = talk => said,
-        fault = until_hung(server, busy_since) => return Err(fault),
+        fault = until_hung(server, busy) => return Err(fault),
     };
     let reply = match said {
         Ok(reply) => parse_reply(&reply),
-        Err(error) if error.get_ref().is_some_and(|cause| cause.is::<TooLarge>()) => {
+        Err(error) if error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<TooLarge>) => {
             return Ok(ScanResult::unscanned(Unscanned::Oversize, limit.exceeded()));
         }
         Err(error) => early_reply(&server.endpoint, &error)?,
@@ -145,20 +145,16 @@ fn early_reply(server: &Endpoint, error: &io::Error) -> Result<ScanResult, Strin
 }
 
 /// Resolves when the server is silent, has something to do, and does not even answer a PING.
-async fn until_hung(server: &Server, mut busy_since: watch::Receiver<Option<Instant>>) -> String {
+async fn until_hung(server: &Server, busy: Busy) -> String {
     loop {
-        let Some(since) = *busy_since.borrow_and_update() else {
-            // The sender lives as long as this scan.
-            let _ = busy_since.changed().await;
-            continue;
-        };
-        if timeout_at(since + SILENCE_MAX, busy_since.changed()).await.is_ok() {
+        // One timer a scan: a new one for each chunk would cost more than the chunk.
+        sleep(SILENCE_MAX / 2).await;
+        if busy.since().is_none_or(|since| since.elapsed() < SILENCE_MAX) {
             continue;
         }
         if let Err(error) = ping(&server.endpoint).await {
             return format!("hangs: {}", explain(&server.endpoint, &error));
         }
-        sleep(SILENCE_MAX).await;
     }
 }
 

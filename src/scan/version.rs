@@ -1,5 +1,5 @@
 //! What clamd says to VERSION, taken as hostile input: `ClamAV 1.4.3/27800/Thu Nov 20 08:37:12 2026`,
-//! without a database of ClamAV's own only its first part.
+//! or its first part alone where the database is of the operator's making.
 
 use std::time::Duration;
 

@@ -158,12 +158,12 @@ impl Condition {
 
 /// Asks a server whether it is there.
 pub(super) async fn ping(server: &Endpoint) -> io::Result<()> {
-    let reply = answer(clamav_client::tokio::ping(Address(server))).await?;
+    let reply = answer(clamav_client::tokio::ping(Address::new(server))).await?;
     if reply == clamav_client::PONG { Ok(()) } else { Err(makes_no_sense("PING")) }
 }
 
 async fn version(server: &Endpoint) -> io::Result<Version> {
-    let reply = answer(clamav_client::tokio::get_version(Address(server))).await?;
+    let reply = answer(clamav_client::tokio::get_version(Address::new(server))).await?;
     Version::parse(&reply).ok_or_else(|| makes_no_sense("VERSION"))
 }
 

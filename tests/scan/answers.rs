@@ -119,8 +119,9 @@ async fn what_is_there_is_sent_before_the_end() {
     let scanner = scanner(vec![Endpoint::Inet(listener.local_addr().unwrap())]);
     let mut scan = scanner.open(true);
     scan.write(plain("x").into()).await;
-    scan.write(Bytes::from(vec![b'x'; 40_000])).await;
     let (mut stream, _) = listener.accept().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    scan.write(Bytes::from(vec![b'x'; 40_000])).await;
     let mut sent = vec![0; 10 + 4 + plain("x").len() + 4 + 40_000];
     let read = stream.read_exact(&mut sent);
     tokio::time::timeout(Duration::from_secs(30), read).await.expect("it was held back").unwrap();

@@ -48,9 +48,11 @@ async fn interrupted(
     let mut scan = scanner.open(true);
     let mut message = Bytes::from(message);
     let rest = message.split_off(message.len() / 2);
-    scan.write(message).await;
-    // Long enough for it to be on its way to the first.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    for piece in message.chunks(message.len() / 4) {
+        scan.write(Bytes::copy_from_slice(piece)).await;
+        // Long enough for it to be on its way to the first.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     interrupt();
     scan.write(rest).await;
     scan.finish(soon()).await
@@ -199,7 +201,10 @@ async fn no_more_scans_are_under_way_than_may_be() {
     assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
     assert_eq!(slow.scans(), 10);
     // Nobody waits for ever.
-    let held = (scanner.open(true), scanner.open(true));
+    let mut held = [scanner.open(true), scanner.open(true)];
+    for scan in &mut held {
+        scan.write(Bytes::from_static(b"x")).await;
+    }
     let reason = failure(scan(&scanner, b"x").await);
     assert_eq!(reason, "no turn came: clamav.scans_max scans were under way");
     drop(held);
@@ -213,7 +218,10 @@ async fn a_full_backlog_is_waited_out() {
     let config = Clamav { scans_max: 100, ..config(vec![clamd.unix()]) };
     let scanner = Scanner::new(&config).unwrap();
     clamd.stop();
-    let scans: Vec<_> = (0..20).map(|_| scanner.open(true)).collect();
+    let mut scans: Vec<_> = (0..20).map(|_| scanner.open(true)).collect();
+    for scan in &mut scans {
+        scan.write(Bytes::from_static(b"x")).await;
+    }
     tokio::time::sleep(Duration::from_millis(200)).await;
     clamd.resume();
     for scan in scans {

@@ -175,7 +175,8 @@ fn soak(daemon: &Daemon, mut clamds: [Clamd; 2], said: &Said, messages: usize) -
             }
         };
         let handing_in: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(hand_in_all)).collect();
-        let ends: Vec<_> = handing_in.into_iter().map(|thread| thread.join()).collect();
+        let ends: Vec<_> =
+            handing_in.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         is_done.store(true, Ordering::Relaxed);
         counts.lock().unwrap().restarts = restarts.join().unwrap();
         assert!(ends.iter().all(Result::is_ok));

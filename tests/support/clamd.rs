@@ -117,9 +117,8 @@ impl Clamd {
         let give_up = Instant::now() + START_TIMEOUT;
         while !(pong(UnixStream::connect(self.socket_path())) && pong(TcpStream::connect(self.tcp)))
         {
-            if Instant::now() > give_up || self.process.try_wait().unwrap().is_some() {
-                panic!("clamd did not start: {}", self.log());
-            }
+            let has_ended = self.process.try_wait().unwrap().is_some();
+            assert!(!has_ended && Instant::now() < give_up, "no clamd: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

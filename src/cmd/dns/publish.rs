@@ -48,7 +48,7 @@ pub(super) async fn run(args: &Publish) -> anyhow::Result<Outcome> {
 
     let give_up = Instant::now() + Duration::from_secs(args.wait_secs);
     loop {
-        let mut report = Report::default();
+        let mut report = Report::new(config.rotation.overlap_secs);
         report.add(&authority, &wanted, false, deadline()).await;
         if report.is_right() || Instant::now() + INTERVAL > give_up {
             return report.end();

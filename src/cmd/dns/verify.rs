@@ -14,9 +14,6 @@ use crate::cmd::keys::parse_domain;
 use crate::cmd::print::{complain, print};
 use crate::cmd::{Outcome, UsageError, load};
 
-/// A time to live above this outlasts the overlap in which the old key stays published.
-const TTL_SECS_MAX: u32 = 7 * 24 * 60 * 60;
-
 pub(super) async fn run(args: &Verify) -> anyhow::Result<Outcome> {
     let domain = parse_domain(&args.domain)?;
     let config = load(&args.config)?.config;
@@ -30,7 +27,7 @@ pub(super) async fn run(args: &Verify) -> anyhow::Result<Outcome> {
         let reason = format!("{domain}: no key to verify; run: mailseal keys generate {domain}");
         return Err(UsageError(reason).into());
     }
-    let mut report = Report::default();
+    let mut report = Report::new(config.rotation.overlap_secs);
     if !args.via_resolver {
         report.add(&authority, &wanted, false, deadline()).await;
     }
@@ -41,12 +38,19 @@ pub(super) async fn run(args: &Verify) -> anyhow::Result<Outcome> {
 /// What was found of all names.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    /// A time to live above this outlasts the overlap in which the old key stays published.
+    ttl_secs_max: Option<u32>,
     right: Vec<String>,
     faults: Vec<String>,
     failures: Vec<String>,
 }
 
 impl Report {
+    /// Of a store whose old keys stay published for so long.
+    pub(super) fn new(overlap_secs: u64) -> Self {
+        Self { ttl_secs_max: u32::try_from(overlap_secs).ok(), ..Self::default() }
+    }
+
     /// Asks the authoritative servers, or the resolver's, for all names at once.
     pub(super) async fn add(
         &mut self,
@@ -56,7 +60,7 @@ impl Report {
         deadline: Instant,
     ) {
         let expected: Vec<Expected> =
-            wanted.iter().filter_map(|wanted| wanted.expected(Some(TTL_SECS_MAX))).collect();
+            wanted.iter().filter_map(|wanted| wanted.expected(self.ttl_secs_max)).collect();
         let ask = |expected: &Expected| {
             let name = expected.name.clone();
             async move {
