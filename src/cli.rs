@@ -168,6 +168,9 @@ pub(crate) struct Rotate {
     /// Sign with the previous key again, while it is retiring
     #[arg(long, conflicts_with = "algorithm")]
     pub(crate) rollback: bool,
+    /// With --rollback: even if the previous key's record was seen to be gone
+    #[arg(long, requires = "rollback")]
+    pub(crate) force: bool,
     /// Ask the resolver instead of the name servers, where port 53 is closed
     #[arg(long, requires = "go_on")]
     pub(crate) via_resolver: bool,

@@ -198,13 +198,14 @@ fn revoke_active(
     now: u64,
 ) -> Result<Vec<Transition>, LifecycleError> {
     let selector = key.selector.clone();
-    let next = successor(state, key.algorithm).map(|next| grounds(next, false, policy, now));
+    let next = successor(state, key.algorithm).map(|next| (next, readiness(next, policy, now)));
     let suffers = format!(
         "mail that it signed and that arrives before {} fails",
         rfc3339(now.saturating_add(policy.retention_secs()))
     );
     match next {
-        Some(Ok(next)) => {
+        Some((next, Ok(silent))) => {
+            let next = (next.selector.clone(), Grounds::seen(silent));
             Ok(vec![Transition::Activate(vec![next]), Transition::Revoke(selector, Some(suffers))])
         }
         // An unsigned message is better than one whose key nobody finds: the successor waits.
@@ -212,8 +213,11 @@ fn revoke_active(
             let suffers = format!("{suffers}; new mail leaves unsigned until a successor signs");
             Ok(vec![Transition::Revoke(selector, Some(suffers))])
         }
-        Some(Err(error)) => Err(LifecycleError::NoSuccessor(selector, format!(": {error}"))),
-        None => Err(LifecycleError::NoSuccessor(selector, String::new())),
+        next => {
+            let waits = next.and_then(|(next, ready)| Some((&next.selector, ready.err()?)));
+            let waits = waits.map(|(next, wait)| format!(": the key {next} must wait: {wait}"));
+            Err(LifecycleError::NoSuccessor(selector, waits.unwrap_or_default()))
+        }
     }
 }
 
@@ -361,7 +365,8 @@ mod tests {
         let still = Err(LifecycleError::StillSigns(selector("a")));
         assert_eq!(planned(&keys, &revoke("a", false, false)), still);
         let refused = planned(&keys, &revoke("a", true, false)).unwrap_err();
-        assert!(refused.to_string().contains("the key b must wait"), "{refused}");
+        let said = "the key b must wait: its record has not been looked for yet; rotate, publish";
+        assert!(refused.to_string().contains(said), "{refused}");
         let forced = planned(&keys, &revoke("a", true, true)).unwrap();
         let [Transition::Revoke(_, Some(suffers))] = forced.as_slice() else {
             panic!("{forced:?}")
@@ -371,8 +376,7 @@ mod tests {
         assert_eq!(ready[0], activation("b", Grounds::Seen));
         assert!(matches!(&ready[1], Transition::Revoke(a, Some(_)) if *a == selector("a")));
         let alone = planned(&state(&[(Rsa, Active)]), &revoke("a", true, false));
-        let refused = LifecycleError::NoSuccessor(selector("a"), String::new());
-        assert_eq!(alone, Err(refused));
+        assert_eq!(alone, Err(LifecycleError::NoSuccessor(selector("a"), String::new())));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use mailseal::keys::lifecycle::successor;
 use mailseal::keys::state::{Algorithm, DomainState, KeyState};
 use mailseal::keys::{DomainName, Event, Order, Selector};
-use mailseal::rotation::{Rotation, Step};
+use mailseal::rotation::{Rotation, Step, StepError};
 use mailseal::runtime::system_clock;
 
 use super::{config_option, parse_domain, parse_selector, rotation};
@@ -21,19 +21,23 @@ pub(super) async fn rotate(args: &Rotate) -> anyhow::Result<Outcome> {
         // clap asks for one.
         None => {}
         Some(domain) if args.rollback => {
-            let order = Order::RollBack { algorithm: None, force: false };
+            if !args.force {
+                look(&rotation, &domain).await;
+            }
+            let order = Order::RollBack { algorithm: None, force: args.force };
             return obey(&rotation, &domain, &order).await;
         }
         Some(domain) => {
             rotation.policy.rsa_bits = args.bits.unwrap_or(rotation.policy.rsa_bits);
-            make(&rotation, &domain, algorithms, &config_option(&args.config)).await?;
+            make(&rotation, &domain, algorithms, &config_option(&args.config))?;
+            publish(&rotation, &domain).await?;
         }
     }
     Ok(Outcome::Done)
 }
 
-/// Makes the successors and publishes their records, or prints them for somebody who does.
-async fn make(
+/// Makes the successors and prints their records.
+fn make(
     rotation: &Rotation,
     domain: &DomainName,
     algorithms: Option<Vec<Algorithm>>,
@@ -56,8 +60,7 @@ async fn make(
         format!(";     mailseal keys rotate {domain} --continue{config_option}"),
     ];
     lines.extend(key_lines(&rotation.store, domain, rotation.publish.dkim_strict, made)?);
-    print(&lines.join("\n"))?;
-    publish(rotation, domain).await
+    print(&lines.join("\n"))
 }
 
 /// Brings the store's state into DNS, where that is set up.
@@ -76,24 +79,40 @@ async fn go_on(rotation: &Rotation, domain: Option<DomainName>) -> anyhow::Resul
     };
     problems.iter().for_each(|problem| complain(&problem.to_string()));
     let mut outcome = if problems.is_empty() { Outcome::Done } else { Outcome::FaultFound };
+    let is_one = domains.len() == 1;
     for domain in domains {
-        let now = system_clock();
-        match rotation.step(&domain, now).await {
-            Ok(Step { events, published, .. }) => {
-                tell(&domain, &events)?;
-                for published in published? {
-                    print(&format!("; {published}"))?;
-                }
-            }
+        // What is wrong with one domain does not hold up the others.
+        match take_further(rotation, &domain).await {
+            Ok(Outcome::Done) => {}
+            Ok(other) => outcome = other,
+            Err(error) if is_one => return Err(error),
             Err(error) => {
                 complain(&error.to_string());
                 outcome = Outcome::FaultFound;
             }
         }
-        if has_pending(&rotation.store.state(&domain)?) {
-            print(&rotation.status(&domain, false, now).await.to_string())?;
+    }
+    Ok(outcome)
+}
+
+async fn take_further(rotation: &Rotation, domain: &DomainName) -> anyhow::Result<Outcome> {
+    let now = system_clock();
+    let mut outcome = Outcome::Done;
+    match rotation.step(domain, now).await {
+        Ok(Step { events, published, .. }) => {
+            tell(domain, &events)?;
+            for published in published? {
+                print(&format!("; {published}"))?;
+            }
+        }
+        Err(error) => {
+            complain(&error.to_string());
             outcome = Outcome::FaultFound;
         }
+    }
+    if has_pending(&rotation.store.state(domain)?) {
+        print(&rotation.status(domain, false, now).await.to_string())?;
+        outcome = Outcome::FaultFound;
     }
     Ok(outcome)
 }
@@ -141,13 +160,22 @@ async fn prepare_successor(
         return Ok(());
     };
     if successor(&state, key.algorithm).is_none() {
-        make(rotation, domain, Some(vec![key.algorithm]), config_option).await?;
+        make(rotation, domain, Some(vec![key.algorithm]), config_option)?;
+        // A server that does not answer must not keep a stolen key in force, here and below.
+        if let Err(error) = publish(rotation, domain).await {
+            complain(&error.to_string());
+        }
     }
-    // A server that does not answer must not keep a stolen key in force.
-    if let Err(error) = rotation.observe(domain, system_clock()).await {
+    look(rotation, domain).await;
+    Ok(())
+}
+
+/// Has it written down what DNS shows. In an emergency an order does not wait for DNS that fails;
+/// what is wrong with the store the order itself says.
+async fn look(rotation: &Rotation, domain: &DomainName) {
+    if let Err(error @ StepError::Dns { .. }) = rotation.observe(domain, system_clock()).await {
         complain(&error.to_string());
     }
-    Ok(())
 }
 
 /// Carries the order out, says what happened, and publishes it.
