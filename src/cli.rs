@@ -219,8 +219,8 @@ pub(crate) struct Generate {
     #[arg(long, value_enum, default_value_t = Algorithms::Rsa)]
     pub(crate) algorithm: Algorithms,
     /// The size of an RSA key: 2048, 3072 or 4096
-    #[arg(long, default_value_t = 2048, value_parser = rsa_bits)]
-    pub(crate) bits: u32,
+    #[arg(long, value_parser = rsa_bits)]
+    pub(crate) bits: Option<u32>,
     /// The selector (s=); by default dated, such as s2026-11-a
     #[arg(long)]
     pub(crate) selector: Option<String>,

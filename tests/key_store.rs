@@ -15,10 +15,23 @@ use mailseal::dkim::signing_key::generate_ed25519;
 use mailseal::keys::sighting::{Observation, Shown};
 use mailseal::keys::state::KeyState::{self, Active, Pending, Removed, Retiring, Revoked};
 use mailseal::keys::state::{Algorithm, DomainState};
-use mailseal::keys::{DomainName, KeyRing, LiveRing, Order, Policy, Selector, Store, StoreError};
+use mailseal::keys::{
+    DomainName, Event, KeyRing, LiveRing, Order, Policy, Selector, Store, StoreError,
+};
 use nix::sys::signal::{Signal, raise};
 use nix::unistd::Uid;
 use tempfile::TempDir;
+
+/// Has a key sign whatever DNS shows, or the newest of each algorithm.
+fn forced(
+    store: &Store,
+    domain: &DomainName,
+    selector: Option<&Selector>,
+    now: u64,
+) -> Result<Vec<Event>, StoreError> {
+    let order = Order::Activate { selector: selector.cloned(), force: true };
+    store.order(domain, &order, &Policy::default(), now)
+}
 
 const DAY: u64 = 24 * 3600;
 
@@ -91,7 +104,7 @@ fn start(root: &Path, work: &str, steps: Option<usize>) -> Child {
 fn one_key(root: &Path) {
     let (store, pem) = (Store::new(root), generate_ed25519().unwrap());
     store.add(&domain(), Some(selector("k1")), Algorithm::Ed25519, &pem, 1).unwrap();
-    store.activate(&domain(), None, 2).unwrap();
+    forced(&store, &domain(), None, 2).unwrap();
 }
 
 /// A domain with a key in every state: `active`, `pending` (ready), `retiring` and `revoked`, both
@@ -102,7 +115,7 @@ fn every_state(root: &Path) {
         let pem = generate_ed25519().unwrap();
         store.add(&domain(), Some(selector(name)), Algorithm::Ed25519, &pem, now).unwrap();
     };
-    let activate = |now| store.activate(&domain(), None, now).unwrap();
+    let activate = |now| forced(&store, &domain(), None, now).unwrap();
     add("revoked", 1);
     activate(2);
     add("retiring", 3);

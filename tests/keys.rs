@@ -9,9 +9,23 @@ use std::thread;
 
 use mailseal::dkim::record::{KeyRecord, PublicKey};
 use mailseal::dkim::signing_key::generate_ed25519;
+use mailseal::keys::sighting::{Observation, Shown};
 use mailseal::keys::state::Algorithm;
-use mailseal::keys::{DomainName, KeyRing, LiveRing, Selector, Store, StoreError};
+use mailseal::keys::{
+    DomainName, Event, KeyRing, LiveRing, Order, Policy, Selector, Store, StoreError,
+};
 use tempfile::TempDir;
+
+/// Has a key sign whatever DNS shows, or the newest of each algorithm.
+fn forced(
+    store: &Store,
+    domain: &DomainName,
+    selector: Option<&Selector>,
+    now: u64,
+) -> Result<Vec<Event>, StoreError> {
+    let order = Order::Activate { selector: selector.cloned(), force: true };
+    store.order(domain, &order, &Policy::default(), now)
+}
 
 /// A store of its own, and a config file that names it.
 struct Fixture {
@@ -25,6 +39,14 @@ impl Fixture {
                     [dns]\nservers = [\"127.0.0.1:1\"]\ntimeout_secs = 1\n";
         fs::write(dir.path().join("mailseal.toml"), text).expect("a config file");
         Self { dir }
+    }
+
+    /// Has these sections in the config file, too.
+    fn configure(&self, sections: &str) {
+        let path = self.dir.path().join("mailseal.toml");
+        let text = fs::read_to_string(&path).expect("a config file");
+        let text = text.split("[rotation]").next().unwrap_or_default();
+        fs::write(&path, format!("{text}{sections}")).expect("a config file");
     }
 
     fn root(&self) -> PathBuf {
@@ -45,7 +67,7 @@ impl Fixture {
         let pem = generate_ed25519().expect("a key");
         let store = self.store();
         store.add(&domain, Some(selector), Algorithm::Ed25519, &pem, 1).expect("added");
-        store.activate(&domain, None, 2).expect("activated");
+        forced(&store, &domain, None, 2).expect("activated");
     }
 
     /// Runs the command with this fixture's config: exit code, output, complaints.
@@ -206,6 +228,72 @@ fn what_was_asked_wrongly_is_said_and_changes_nothing() {
 }
 
 #[test]
+fn new_keys_are_as_the_configuration_has_them_and_are_made_on_the_primary_alone() {
+    let fixture = Fixture::new();
+    fixture.configure("[rotation]\nselectors = \"random\"\nrsa_bits = 3072\n");
+    assert_eq!(fixture.run(&["keys", "generate", "example.org"]).0, Some(0));
+    let (keys, _) = fixture.store().keys(&domain("example.org")).expect("readable");
+    assert_eq!(keys[0].signing_key().expect("usable").bits(), 3072);
+    assert!(!keys[0].selector().as_str().starts_with("s20"), "{}", keys[0].selector());
+    fixture.configure("[rotation]\nprimary = false\n");
+    for args in [
+        &["keys", "generate", "example.org"][..],
+        &["keys", "import", "--domain", "example.org", "k.private"],
+    ] {
+        let (code, _, err) = fixture.run(args);
+        assert!(code == Some(2) && err.contains("run this on the primary"), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_stolen_key_is_revoked_though_nothing_can_be_published() {
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    let key_file = fixture.dir.path().join("none.key");
+    fixture.configure(&format!(
+        "[publish]\nserver = \"127.0.0.1:1\"\nkey_file = \"{}\"\n",
+        key_file.display()
+    ));
+    let args = ["keys", "revoke", "example.org", "k", "--now", "--force"];
+    let (code, out, err) = fixture.run(&args);
+    // What was done, and that the record with an empty p= is still to come.
+    assert!(code != Some(0) && out.contains("example.org: k is revoked"), "{out}{err}");
+    assert!(err.contains("none.key"), "{err}");
+    let state = fixture.store().state(&domain("example.org")).expect("readable");
+    let states: Vec<_> = state.keys.iter().map(|key| key.state.to_string()).collect();
+    assert_eq!(states, ["revoked", "pending"]);
+}
+
+#[test]
+fn a_rotation_is_rolled_back_unless_the_old_record_is_gone() {
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    let (store, name) = (fixture.store(), domain("example.org"));
+    let pem = generate_ed25519().expect("a key");
+    let later = Some(Selector::parse("later").expect("a selector"));
+    store.add(&name, later, Algorithm::Ed25519, &pem, 3).expect("added");
+    forced(&store, &name, None, 4).expect("activated");
+    let observation = Observation {
+        asked: 5,
+        servers: vec![("ns1.example.org".to_owned(), Shown::Wrong)],
+        negative_secs: None,
+    };
+    let selector = Selector::parse("k").expect("a selector");
+    store.observe(&name, &[(selector, observation)]).expect("written");
+    let back = ["keys", "rotate", "example.org", "--rollback"];
+    let (code, out, err) = fixture.run(&back);
+    assert!(code == Some(2) && out.is_empty(), "{out}{err}");
+    assert!(err.contains("the record of k was not right at ns1.example.org"), "{err}");
+    assert!(err.contains("or say --force"), "{err}");
+    let (code, out, _) = fixture.run(&[&back[..], &["--force"]].concat());
+    assert!(code == Some(0) && out.contains("k signs again in place of later"), "{out}");
+    // DNS that does not answer is told, and does not hold up the order.
+    let (code, out, err) = fixture.run(&back);
+    assert!(code == Some(0) && out.contains("later signs again in place of k"), "{out}{err}");
+    assert!(err.contains("its name servers cannot be found"), "{err}");
+}
+
+#[test]
 fn what_others_may_read_is_refused_with_the_command_that_mends_it() {
     for (name, bad, good) in [
         ("example.org/k.pem", 0o644, 0o600),
@@ -290,7 +378,7 @@ fn a_key_that_cannot_sign_is_found_when_it_is_used_and_never_activated() {
     fixture.active("example.org");
     let (name, selector) = (domain("example.org"), Selector::parse("bad").unwrap());
     fixture.store().add(&name, Some(selector), Algorithm::Ed25519, "no PEM", 3).unwrap();
-    let refused = fixture.store().activate(&name, None, 4).unwrap_err();
+    let refused = forced(&fixture.store(), &name, None, 4).unwrap_err();
     assert!(matches!(refused, StoreError::Key { .. }), "{refused}");
 
     let pem = generate_ed25519().unwrap();
@@ -409,7 +497,7 @@ fn a_bad_key_never_takes_the_place_of_a_good_one() {
         let (name, selector) = (domain("example.org"), Selector::parse("bad").unwrap());
         fixture.store().add(&name, Some(selector), Algorithm::Ed25519, &pem, 3).unwrap();
         let before = fs::read(fixture.path("example.org/state.toml")).unwrap();
-        let error = fixture.store().activate(&name, None, 4).unwrap_err().to_string();
+        let error = forced(&fixture.store(), &name, None, 4).unwrap_err().to_string();
         assert!(
             error.starts_with(bad.to_str().unwrap()) && error.contains(said),
             "{what}: {error}"

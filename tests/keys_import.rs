@@ -15,13 +15,24 @@ use mailseal::config::Loaded;
 use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
 use mailseal::keys::import::tables::Kind;
 use mailseal::keys::import::{OpenDkim, Plan, conf, opendkim, rspamd};
-use mailseal::keys::{DomainName, LiveRing, Store};
+use mailseal::keys::{DomainName, Event, LiveRing, Order, Policy, Selector, Store, StoreError};
 use mailseal::message::envelope::Envelope;
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
 use mailseal::runtime::Runtime;
 use mailseal::verdict::Change;
 use tempfile::TempDir;
+
+/// Has a key sign whatever DNS shows, or the newest of each algorithm.
+fn forced(
+    store: &Store,
+    domain: &DomainName,
+    selector: Option<&Selector>,
+    now: u64,
+) -> Result<Vec<Event>, StoreError> {
+    let order = Order::Activate { selector: selector.cloned(), force: true };
+    store.order(domain, &order, &Policy::default(), now)
+}
 
 /// Files to be imported, and a store of its own.
 struct Fixture {
@@ -535,7 +546,7 @@ fn imported(fixture: &Fixture, plan: &Plan) -> Arc<Runtime> {
         key.write(&store, 1).unwrap();
     }
     for key in plan.keys.iter().filter(|key| key.signs) {
-        store.activate(&key.domain, Some(&key.selector), 2).unwrap();
+        forced(&store, &key.domain, Some(&key.selector), 2).unwrap();
     }
     let mut text = String::new();
     plan.maps.iter().for_each(|map| write!(text, "{map}").unwrap());

@@ -41,7 +41,7 @@ impl Store {
             let policy = Policy::default();
             let selector = match selector {
                 Some(selector) => selector,
-                None => self.selector(domain, state, &[], &policy, now)?,
+                None => self.selector(domain, state, &[], policy.selectors, now)?,
             };
             record_name(&selector, domain)?;
             if state.entry(&selector).is_some() {
@@ -59,21 +59,18 @@ impl Store {
         Ok(added?.0)
     }
 
-    /// Activates one pending key, or the newest of each algorithm, whatever DNS shows. Returns the
-    /// active selectors.
-    pub fn activate(
+    /// A selector that no key of the domain has.
+    pub fn free_selector(
         &self,
         domain: &DomainName,
-        selector: Option<&Selector>,
+        style: SelectorStyle,
         now: u64,
-    ) -> Result<Vec<Selector>, StoreError> {
-        let order = Order::Activate { selector: selector.cloned(), force: true };
-        let events = self.order(domain, &order, &Policy::default(), now)?;
-        let activated = events.into_iter().filter_map(|event| match event {
-            Event::Activated { selector, .. } => Some(selector),
-            _ => None,
-        });
-        Ok(activated.collect())
+    ) -> Result<Selector, StoreError> {
+        let state = match self.state(domain) {
+            Err(StoreError::NoDomain { .. }) => DomainState::default(),
+            state => state?,
+        };
+        self.selector(domain, &state, &[], style, now)
     }
 
     /// Carries an order out: all of it, or nothing. Returns what happened.
@@ -171,7 +168,7 @@ impl Store {
         for transition in transitions {
             let Transition::Make(algorithms) = transition else { continue };
             for &algorithm in algorithms {
-                let selector = self.selector(domain, state, &made, policy, now)?;
+                let selector = self.selector(domain, state, &made, policy.selectors, now)?;
                 record_name(&selector, domain)?;
                 let pem = match algorithm {
                     Algorithm::Rsa => generate_rsa(policy.rsa_bits)?,
@@ -225,7 +222,7 @@ impl Store {
         domain: &DomainName,
         state: &DomainState,
         made: &[NewKey],
-        policy: &Policy,
+        style: SelectorStyle,
         now: u64,
     ) -> Result<Selector, StoreError> {
         let is_taken = |selector: &Selector| {
@@ -234,7 +231,7 @@ impl Store {
                 || made.iter().any(|key| key.selector == *selector)
                 || fs::symlink_metadata(path).is_ok()
         };
-        let chosen = match policy.selectors {
+        let chosen = match style {
             SelectorStyle::Dated => selectors::dated(now, is_taken),
             SelectorStyle::Random => selectors::random().filter(|selector| !is_taken(selector)),
         };

@@ -152,6 +152,7 @@ mod tests {
     use super::*;
     use crate::dkim::signing_key::generate_ed25519;
     use crate::keys::state::Algorithm;
+    use crate::keys::{Order, Policy};
 
     fn signing(ring: &LiveRing, domain: &str) -> Vec<String> {
         ring.current().for_domain(domain).iter().map(|key| key.selector().to_string()).collect()
@@ -160,7 +161,8 @@ mod tests {
     fn activate(store: &Store, domain: &DomainName, now: u64) -> String {
         let pem = generate_ed25519().unwrap();
         let made = store.add(domain, None, Algorithm::Ed25519, &pem, now).unwrap();
-        store.activate(domain, None, now).unwrap();
+        let order = Order::Activate { selector: None, force: true };
+        store.order(domain, &order, &Policy::default(), now).unwrap();
         made.to_string()
     }
 

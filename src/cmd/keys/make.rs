@@ -5,7 +5,7 @@ use mailseal::keys::Store;
 use mailseal::keys::state::Algorithm;
 use mailseal::runtime::system_clock;
 
-use super::{config_option, parse_domain, parse_selector};
+use super::{config_option, parse_domain, parse_selector, refuse_reader};
 use crate::cli::{Algorithms, Generate};
 use crate::cmd::dns::key_lines;
 use crate::cmd::print::print;
@@ -20,14 +20,21 @@ pub(super) fn generate(args: &Generate) -> anyhow::Result<Outcome> {
         return Err(UsageError(reason.to_owned()).into());
     }
     let config = load(&args.config)?.config;
+    refuse_reader(&config)?;
     let store = Store::new(config.sign.keys);
+    let bits = args.bits.unwrap_or(config.rotation.rsa_bits);
     let mut made = Vec::new();
     for &algorithm in algorithms {
         let pem = match algorithm {
-            Algorithm::Rsa => generate_rsa(args.bits)?,
+            Algorithm::Rsa => generate_rsa(bits)?,
             Algorithm::Ed25519 => generate_ed25519()?,
         };
-        made.push(store.add(&domain, selector.clone(), algorithm, &pem, system_clock())?);
+        let (now, style) = (system_clock(), config.rotation.selectors);
+        let selector = match &selector {
+            Some(selector) => selector.clone(),
+            None => store.free_selector(&domain, style, now)?,
+        };
+        made.push(store.add(&domain, Some(selector), algorithm, &pem, now)?);
     }
     let mut lines = vec![
         format!(

@@ -8,8 +8,9 @@ pub(crate) mod transfer;
 use anyhow::bail;
 use mailseal::config::Config;
 use mailseal::dns::{Authority, Resolver};
+use mailseal::keys::order::LifecycleError;
 use mailseal::keys::state::rfc3339;
-use mailseal::keys::{DomainName, Selector, Store};
+use mailseal::keys::{DomainName, Selector, Store, StoreError};
 use mailseal::rotation::Rotation;
 
 use super::print::{complain, print};
@@ -68,6 +69,11 @@ fn rotation(config: Config, via_resolver: bool) -> anyhow::Result<Rotation> {
         authority: Authority::new(Resolver::new(&config.dns)?),
         via_resolver: via_resolver || config.watch.via_resolver,
     })
+}
+
+/// On a machine that only reads, what is made is lost with the next copy of the store.
+fn refuse_reader(config: &Config) -> Result<(), StoreError> {
+    if config.rotation.primary { Ok(()) } else { Err(LifecycleError::NotPrimary.into()) }
 }
 
 /// The store of the configuration, whose warnings belong to `serve` and `config check`.

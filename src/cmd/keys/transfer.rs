@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mailseal::keys::import::tables::Kind;
 use mailseal::keys::import::{self, FoundKey, OpenDkim, Plan, conf, read_text};
-use mailseal::keys::{DomainName, Selector, Store};
+use mailseal::keys::{DomainName, Order, Policy, Selector, Store};
 use mailseal::runtime::system_clock;
 
-use super::{config_option, open_store, parse_domain};
+use super::{config_option, open_store, parse_domain, refuse_reader};
 use crate::cli::ConfigArg;
 use crate::cmd::print::{complain, print};
-use crate::cmd::{Outcome, UsageError};
+use crate::cmd::{Outcome, UsageError, load};
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
@@ -82,7 +82,9 @@ pub(crate) struct Export {
 }
 
 pub(crate) fn import(args: &Import) -> anyhow::Result<Outcome> {
-    let store = open_store(&args.config)?;
+    let config = load(&args.config)?.config;
+    refuse_reader(&config)?;
+    let store = Store::new(&config.sign.keys);
     let mut plan = plan(args)?;
     plan.compare(&store);
     tell(&plan)?;
@@ -94,7 +96,7 @@ pub(crate) fn import(args: &Import) -> anyhow::Result<Outcome> {
     if args.dry_run {
         print("nothing was written (--dry-run)")?;
     } else {
-        write(&store, &plan, args)?;
+        write(&store, &plan, args, &config.rotation)?;
     }
     Ok(if is_refused { Outcome::FaultFound } else { Outcome::Done })
 }
@@ -179,7 +181,7 @@ fn key_line(key: &FoundKey) -> String {
     format!("{selector} of {domain}: {algorithm} of {bits} bits, {signs}: {}", import::plain(path))
 }
 
-fn write(store: &Store, plan: &Plan, args: &Import) -> anyhow::Result<()> {
+fn write(store: &Store, plan: &Plan, args: &Import, policy: &Policy) -> anyhow::Result<()> {
     let now = system_clock();
     for key in &plan.keys {
         key.write(store, now)?;
@@ -189,9 +191,10 @@ fn write(store: &Store, plan: &Plan, args: &Import) -> anyhow::Result<()> {
     let signing: Vec<&FoundKey> = plan.keys.iter().filter(|key| key.signs).collect();
     if args.activate {
         for FoundKey { domain, selector, .. } in signing {
-            store.activate(domain, Some(selector), now)?;
+            let order = Order::Activate { selector: Some(selector.clone()), force: true };
+            store.order(domain, &order, policy, now)?;
             print(&format!(
-                "{domain}: {selector} signs; a running mailseal serve must be restarted"
+                "{domain}: {selector} signs; a running mailseal serve follows within seconds"
             ))?;
         }
     } else if !signing.is_empty() {
