@@ -144,13 +144,14 @@ impl Sighting {
 impl Server {
     fn after(before: Option<&Self>, server: String, shows: Shown, asked: u64) -> Self {
         let same = before.filter(|before| before.shows == shows);
-        let right_before = before.and_then(|before| before.right_since);
+        // Of a time to come, as a clock that was wrong writes it down, nothing is known.
+        let right_before = before.and_then(|before| before.right_since).map(|at| at.min(asked));
         let right_since = match shows {
             Shown::Right => right_before.or(Some(asked)),
             Shown::Silent => right_before,
             Shown::Wrong => None,
         };
-        Self { server, shows, since: same.map_or(asked, |same| same.since), right_since }
+        Self { server, shows, since: same.map_or(asked, |same| same.since.min(asked)), right_since }
     }
 }
 
@@ -184,6 +185,12 @@ mod tests {
         assert_eq!(seen(&silent[..2]).servers[0].since, 2);
         let wrong = [(1, &[("a", Right)][..]), (2, &[("a", Wrong)]), (3, &[("a", Right)])];
         assert_eq!(seen(&wrong).right_since(), Some(3));
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_holds_nothing_up() {
+        let back = seen(&[(9_000_000, &[("a", Right)]), (9, &[("a", Right)])]);
+        assert_eq!((back.right_since(), back.servers[0].since), (Some(9), 9));
     }
 
     #[test]
