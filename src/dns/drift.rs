@@ -99,18 +99,6 @@ pub struct Standing {
     pub unreachable: Vec<(String, String)>,
 }
 
-impl Standing {
-    /// Whether every server that can be reached shows the record, and one can.
-    pub fn is_right_where_reachable(&self) -> bool {
-        !self.right.is_empty() && !self.faults.iter().any(|fault| fault.kind.is_harmful())
-    }
-
-    /// The same with no server out of reach.
-    pub fn is_right_everywhere(&self) -> bool {
-        self.is_right_where_reachable() && self.unreachable.is_empty()
-    }
-}
-
 impl Expected {
     /// How the servers stand to this.
     pub fn standing(&self, observation: &Observation) -> Standing {
@@ -138,12 +126,6 @@ impl Expected {
             Answer::Truncated(cause) => vec![FaultKind::Truncated(cause.clone())],
             answer => self.faults_of(&self.candidates(answer.records())),
         }
-    }
-
-    /// Whether the answer is one that verifiers can work with.
-    pub fn is_right(&self, answer: &Answer) -> bool {
-        !matches!(answer, Answer::Silent(_) | Answer::Alias(_))
-            && !self.faults(answer).iter().any(FaultKind::is_harmful)
     }
 
     fn faults_of(&self, records: &[&Txt]) -> Vec<FaultKind> {
@@ -174,7 +156,9 @@ impl Expected {
                 invalid.or_else(differs).into_iter().collect()
             }
             Content::Spf(expected) => {
-                let invalid = spf::record::select(&[text.to_vec()]).err().map(FaultKind::Invalid);
+                let selected = spf::record::select(&[text.to_vec()]);
+                // The reason has a term of the record in it.
+                let invalid = selected.err().map(|reason| FaultKind::Invalid(visible(reason)));
                 let differs = || differs(expected.as_deref(), text, terms);
                 invalid.or_else(differs).into_iter().collect()
             }
@@ -359,4 +343,20 @@ fn excerpt(record: &Txt) -> String {
         }
     }
     strings.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_broken_record_says_is_shown_safely() {
+        let strings = vec![b"v=spf1 \x1b[31mred;\x07 -all".to_vec()];
+        let answer = Answer::Txt(vec![Txt { strings, ttl_secs: 60 }]);
+        let name = "example.org".to_owned();
+        let expected = Expected { name, content: Content::Spf(None), ttl_secs_max: None };
+        let faults = expected.faults(&answer);
+        let [FaultKind::Invalid(reason)] = &faults[..] else { panic!("{faults:?}") };
+        assert!(reason.bytes().all(|octet| (b' '..=b'~').contains(&octet)), "{reason:?}");
+    }
 }

@@ -78,13 +78,6 @@ pub enum KeyState {
     Removed,
 }
 
-impl KeyState {
-    /// Whether the key's record is, or is about to be, in DNS with its public half.
-    pub fn is_published(self) -> bool {
-        matches!(self, Self::Pending | Self::Active | Self::Retiring)
-    }
-}
-
 impl From<Algorithm> for KeyType {
     fn from(algorithm: Algorithm) -> Self {
         match algorithm {

@@ -32,6 +32,7 @@ use super::servers::response_code;
 use super::tsig_key::{KeyFileError, TsigKey};
 use super::wanted::Wanted;
 use crate::config;
+use crate::text::visible;
 use change::{Change, message, octets};
 pub use error::UpdateError;
 
@@ -72,7 +73,7 @@ impl fmt::Display for Published {
             Action::Removed => "removed",
         };
         write!(f, "{}: {did}", self.name)?;
-        if self.owner == self.name { Ok(()) } else { write!(f, " at {}", self.owner) }
+        if self.owner == self.name { Ok(()) } else { write!(f, " at {}", visible(&self.owner)) }
     }
 }
 
@@ -243,7 +244,7 @@ impl Publisher {
             | ResponseCode::YXDomain
             | ResponseCode::NXDomain => Ok(false),
             code => Err(refused.unwrap_or_else(|| {
-                let (server, zone) = (self.server, name::format(zone).unwrap_or_default());
+                let (server, zone) = (self.server, visible_name(zone));
                 UpdateError::Refused { server, zone, code: response_code(code) }
             })),
         }
@@ -263,8 +264,7 @@ impl Publisher {
     }
 
     fn not_authoritative(&self, name: &Name) -> UpdateError {
-        let name = name::format(name).unwrap_or_default();
-        UpdateError::NotAuthoritative { server: self.server, name }
+        UpdateError::NotAuthoritative { server: self.server, name: visible_name(name) }
     }
 
     fn unreachable(&self, cause: String) -> UpdateError {
@@ -285,6 +285,11 @@ fn keep<'a>(
             *done = change.published();
         }
     }
+}
+
+/// A name that an alias or a zone's server told, for a message.
+fn visible_name(name: &Name) -> String {
+    visible(name::format(name).unwrap_or_default())
 }
 
 /// Updates go over TCP: one with a few keys is longer than UDP carries.
