@@ -177,22 +177,26 @@ async fn records_that_drift_are_told_once_and_so_is_their_return() {
     let order = Order::Activate { selector: None, force: true };
     bench.rotation.store.order(&bench.domain, &order, &bench.rotation.policy, 1).unwrap();
     let mut watched = Watched::default();
-    let mut look = async || {
+    let mut look = async |authority| {
+        let rotation = Rotation { authority, ..bench.rotation.clone() };
         let dns = resolver.until(tokio::time::Instant::now() + PATIENCE);
         let policies = Policies::ask(&dns, &bench.domain).await;
-        let looks = bench.rotation.look(&bench.domain).await.unwrap();
+        let looks = rotation.look(&bench.domain).await.unwrap();
         watched.compare(&bench.domain, &looks, policies)
     };
-    let missing = look().await;
+    let missing = look(bench.servers.authority()).await;
     assert_eq!(missing.lost, std::slice::from_ref(&first));
     assert!(missing.news[0].contains("there is no record"), "{:?}", missing.news);
-    assert!(look().await.news.is_empty(), "told once");
+    assert!(look(bench.servers.authority()).await.news.is_empty(), "told once");
+    let silent = look(bench.servers.authority().with_port(1)).await;
+    assert_eq!(silent.lost, std::slice::from_ref(&first), "silence does not bring it back");
+    assert!(silent.news.is_empty() && silent.mended.is_empty(), "{silent:?}");
     bench.publish("add", &first);
-    let back = look().await;
+    let back = look(bench.servers.authority()).await;
     assert_eq!((back.mended, back.lost.len(), back.faults), (missing.news, 0, 0));
     let name = record_name(&first, &bench.domain).unwrap();
     bench.servers.update(&format!("update add {name} 60 TXT \"v=DKIM1; p=\""));
-    let doubled = look().await;
+    let doubled = look(bench.servers.authority()).await;
     assert!(doubled.news[0].contains("there are 2 records"), "{:?}", doubled.news);
 }
 

@@ -27,6 +27,7 @@ pub struct Policies {
 pub struct Watched {
     policies: Policies,
     faults: BTreeSet<String>,
+    lost: Vec<Selector>,
 }
 
 /// What a look changed.
@@ -36,7 +37,7 @@ pub struct Drift {
     pub news: Vec<String>,
     /// What was wrong and no longer is.
     pub mended: Vec<String>,
-    /// The keys that sign and whose record nobody shows.
+    /// The keys that sign and whose record nobody shows, or nobody has shown since it was lost.
     pub lost: Vec<Selector>,
     /// How much is wrong now.
     pub faults: usize,
@@ -70,6 +71,10 @@ impl Watched {
     /// Compares what DNS shows now with what it should show, and with what it showed.
     pub fn compare(&mut self, domain: &DomainName, looks: &[Look], now: Policies) -> Drift {
         let mut faults: BTreeSet<String> = looks.iter().flat_map(key_faults).collect();
+        let silent: Vec<String> = looks.iter().flat_map(silent).collect();
+        // Silence mends nothing.
+        let is_open = |fault: &&String| silent.iter().any(|start| fault.starts_with(start));
+        faults.extend(self.faults.iter().filter(is_open).cloned());
         let pairs = [
             ("DMARC", format!("_dmarc.{domain}"), &mut self.policies.dmarc, now.dmarc),
             ("SPF", domain.to_string(), &mut self.policies.spf, now.spf),
@@ -77,26 +82,44 @@ impl Watched {
         for (kind, name, before, now) in pairs {
             faults.extend(changed(kind, &name, before, now, &self.faults));
         }
-        let is_lost = |look: &&Look| look.state == KeyState::Active && look.is_lost();
+        let was_lost = |look: &Look| self.lost.contains(&look.selector) && !look.is_shown();
+        let is_lost =
+            |look: &&Look| look.state == KeyState::Active && (look.is_lost() || was_lost(look));
+        let lost = looks.iter().filter(is_lost).map(|look| look.selector.clone()).collect();
+        self.lost = lost;
         let before = std::mem::replace(&mut self.faults, faults);
         Drift {
             news: self.faults.difference(&before).cloned().collect(),
             mended: before.difference(&self.faults).cloned().collect(),
-            lost: looks.iter().filter(is_lost).map(|look| look.selector.clone()).collect(),
+            lost: self.lost.clone(),
             faults: self.faults.len(),
         }
     }
 }
 
+/// Whether mail is on its way that needs the key's record.
+fn is_needed(look: &Look) -> bool {
+    matches!(look.state, KeyState::Active | KeyState::Retiring)
+}
+
+/// How the faults begin of the servers that do not answer.
+fn silent(look: &Look) -> Vec<String> {
+    let servers = look.standing.unreachable.iter().filter(|_| is_needed(look));
+    servers.map(|(server, _)| start(server, &look.answers.name)).collect()
+}
+
+fn start(server: &str, name: &str) -> String {
+    format!("{}: {}: ", visible(server), visible(name))
+}
+
 /// What misleads verifiers of mail that was signed with the key.
 fn key_faults(look: &Look) -> Vec<String> {
-    if !matches!(look.state, KeyState::Active | KeyState::Retiring) {
+    if !is_needed(look) {
         return Vec::new();
     }
     let faults = look.standing.faults.iter().filter(|fault| fault.kind.is_harmful());
     let told = |fault: &Fault| {
-        let (server, name) = (visible(&fault.server), visible(&fault.name));
-        format!("{server}: {name}: {}; {}", fault.kind, fault.kind.remedy())
+        format!("{}{}; {}", start(&fault.server, &fault.name), fault.kind, fault.kind.remedy())
     };
     faults.map(told).collect()
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
-use super::{LOOK, Rotation, StepError};
+use super::{LOOK, Rotation, StepError, blocking};
 use crate::dns::drift::{Expected, FaultKind, Standing};
 use crate::dns::key_record::KeyRecord;
 use crate::dns::{LookupError, Observation};
 use crate::keys::sighting::{self, Shown};
 use crate::keys::state::KeyState;
-use crate::keys::{DomainName, Selector};
+use crate::keys::{DomainName, Selector, StoreError};
 
 /// What is shown of one key's record.
 #[derive(Clone, Debug)]
@@ -41,14 +41,21 @@ impl Look {
 
     /// Whether a server shows the record, and none of those that answer another.
     pub fn is_right_where_reachable(&self) -> bool {
-        let shows = |wanted| self.servers.iter().any(|(_, shows)| *shows == wanted);
-        shows(Shown::Right) && !shows(Shown::Wrong)
+        self.is_shown() && !self.any(Shown::Wrong)
+    }
+
+    /// Whether a server shows the record.
+    pub fn is_shown(&self) -> bool {
+        self.any(Shown::Right)
     }
 
     /// Whether the record is gone: servers answer, and none shows it.
     pub fn is_lost(&self) -> bool {
-        let shows = |wanted| self.servers.iter().any(|(_, shows)| *shows == wanted);
-        shows(Shown::Wrong) && !shows(Shown::Right)
+        self.any(Shown::Wrong) && !self.is_shown()
+    }
+
+    fn any(&self, wanted: Shown) -> bool {
+        self.servers.iter().any(|(_, shows)| *shows == wanted)
     }
 }
 
@@ -56,7 +63,8 @@ impl Rotation {
     /// Asks for the records of all keys that have one. A key whose private half cannot be read here
     /// has no say: only its public half tells what is right.
     pub async fn look(&self, domain: &DomainName) -> Result<Vec<Look>, StepError> {
-        let (records, _) = KeyRecord::of_domain(&self.store, domain, self.publish.dkim_strict)?;
+        let (rotation, name) = (self.clone(), domain.clone());
+        let (records, _) = blocking(move || rotation.records(&name)).await?;
         let expected = |record: &KeyRecord| {
             // Of a removed key nothing is expected any more.
             record.text.as_ref().and_then(|_| record.wanted().expected(None))
@@ -64,6 +72,14 @@ impl Rotation {
         let looks = records.iter().filter_map(|record| Some((record, expected(record)?)));
         let looks = looks.map(|(record, expected)| self.look_at(domain, record, expected));
         try_join_all(looks).await
+    }
+
+    /// The records of the domain's keys, and what is wrong with those left out.
+    pub(super) fn records(
+        &self,
+        domain: &DomainName,
+    ) -> Result<(Vec<KeyRecord>, Vec<StoreError>), StoreError> {
+        KeyRecord::of_domain(&self.store, domain, self.publish.dkim_strict)
     }
 
     async fn look_at(

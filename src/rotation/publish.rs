@@ -42,7 +42,7 @@ impl Rotation {
     }
 
     fn wanted(&self, domain: &DomainName) -> Result<Vec<Wanted>, StoreError> {
-        let (records, _) = KeyRecord::of_domain(&self.store, domain, self.publish.dkim_strict)?;
+        let (records, _) = self.records(domain)?;
         Ok(records.iter().map(KeyRecord::wanted).collect())
     }
 }
