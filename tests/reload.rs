@@ -4,15 +4,20 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mailseal::dkim::signing_key::generate_ed25519;
+use mailseal::keys::state::Algorithm;
+use mailseal::keys::{DomainName, Order, Policy, Selector, Store};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::daemon::Daemon;
 use support::milter::{Edit, Mail, Mta};
+use support::named::{NameServers, Zone};
 use support::process::PATIENCE;
 
 const RELOADS: usize = 200;
@@ -143,4 +148,33 @@ fn what_is_broken_is_refused_and_the_old_stays() {
     await_count(&daemon, "[telemetry] has changed: this takes a restart", 1);
     await_count(&daemon, "reloaded", 1);
     serves("second");
+}
+
+#[test]
+fn a_key_that_must_not_sign_does_not_after_a_reload_with_another_key_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let zone = Zone { origin: "example.org", negative_ttl_secs: 300, records: "" };
+    let names = NameServers::start(&[zone], &[]);
+    let (store, pem) = (Store::new(dir.path().join("keys")), generate_ed25519().unwrap());
+    let (domain, selector) = (DomainName::parse("example.org"), Selector::parse("k").unwrap());
+    let domain = domain.unwrap();
+    store.add(&domain, Some(selector), Algorithm::Ed25519, &pem, 1).unwrap();
+    let order = Order::Activate { selector: None, force: true };
+    store.order(&domain, &order, &Policy::default(), 2).unwrap();
+    // Another name, and the same files, so that only the reload tells.
+    symlink(dir.path().join("keys"), dir.path().join("link")).unwrap();
+    let config = |keys: &str| {
+        format!(
+            "[identity]\nauthserv_id = \"mx.example.org\"\n[dns]\nservers = [\"{}\"]\n\
+             [sign]\nkeys = \"{}\"\n[watch]\nvia_resolver = true\non_lost_record = \"stop\"\n",
+            names.servers[0].addr,
+            dir.path().join(keys).display()
+        )
+    };
+    let daemon = Daemon::start(dir.path(), "serve", &[], &config("keys"));
+    await_count(&daemon, "k stops signing until its record is back", 1);
+    await_count(&daemon, "selectors=none", 1);
+    rewrite(&daemon, dir.path(), &config("link"));
+    await_count(&daemon, "k stops signing until its record is back", 2);
+    await_count(&daemon, "selectors=none", 2);
 }

@@ -1,8 +1,9 @@
 //! Keys that rotate by themselves: looks at DNS, lets the lifecycle decide, writes it down.
 //!
 //! `look` asks what the name servers show of a domain's keys, `step` takes a domain as far as it can
-//! go now, `publish` brings the records into DNS where that is set up, `drift` tells what became of records, `status` tells an operator where each key stands. `serve` does the first two by itself,
-//! the command line all three.
+//! go now, `publish` brings the records into DNS where that is set up, `drift` tells what became of
+//! records, `status` tells an operator where each key stands. `serve` does all but the last by
+//! itself, the command line all but `drift`.
 //!
 //! Failure: DNS that does not answer changes nothing; a store that cannot be written stays as it
 //! was. Both are tried again at the next look.
@@ -14,10 +15,12 @@ pub mod status;
 
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use crate::config;
 use crate::dns::update::Published;
 use crate::dns::{Authority, LookupError};
-use crate::keys::{DomainName, Event, Policy, Store, StoreError};
+use crate::keys::{DomainName, Event, Policy, Stamp, Store, StoreError};
 use look::Look;
 use publish::PublishError;
 
@@ -48,6 +51,8 @@ pub struct Step {
     pub events: Vec<Event>,
     /// What was published, where that is set up.
     pub published: Result<Vec<Published>, PublishError>,
+    /// The store as this step left it; none on a machine that only reads.
+    pub stamp: Option<Stamp>,
 }
 
 /// Why a domain could not be taken further.
@@ -79,15 +84,20 @@ impl Rotation {
     pub async fn step(&self, domain: &DomainName, now: u64) -> Result<Step, StepError> {
         let looks = self.observe(domain, now).await?;
         let (rotation, name) = (self.clone(), domain.clone());
-        let advance = move || rotation.store.advance(&name, &rotation.policy, now);
-        let events = blocking(advance).await?;
+        let advance = move || {
+            let Rotation { store, policy, .. } = &rotation;
+            let events = store.advance(&name, policy, now)?;
+            // Before anything else takes its time: what somebody changes from now on shows.
+            Ok::<_, StepError>((events, policy.primary.then(|| store.stamp(&name))))
+        };
+        let (events, stamp) = blocking(advance).await?;
         let is_shown = events.is_empty() && looks.iter().all(Look::is_right_where_reachable);
         let published = if is_shown || !self.policy.primary {
             Ok(Vec::new())
         } else {
             self.publish(domain, now).await
         };
-        Ok(Step { looks, events, published })
+        Ok(Step { looks, events, published, stamp })
     }
 
     /// Looks at a domain's records and writes down what they show.
@@ -105,6 +115,10 @@ impl Rotation {
 
 /// Does what waits for the disk, or for a key to be made, where that holds up no message.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The process ends, and nobody waits for this any more.
+        Err(Err(_)) => std::future::pending().await,
+    }
 }

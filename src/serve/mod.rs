@@ -5,11 +5,13 @@ mod reload;
 mod rotation;
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -23,6 +25,8 @@ use crate::telemetry::endpoint::{self, EndpointError};
 
 /// How soon after a reload another scanner is watched.
 const SCANNER_LOOK: Duration = Duration::from_secs(2);
+/// How soon a task that failed begins again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// A daemon whose sockets are open and that does not serve yet.
 pub struct Daemon {
@@ -79,9 +83,12 @@ impl Daemon {
         let runtime = Arc::new(ArcSwap::from_pointee(self.runtime));
         // Dropped when serving ends, and the tasks with it.
         let mut tasks = JoinSet::new();
-        tasks.spawn(keys::follow(Arc::clone(&runtime)));
-        tasks.spawn(rotation::run(Arc::clone(&runtime), observe));
-        tasks.spawn(watch_scanner(Arc::clone(&runtime)));
+        let shared = Arc::clone(&runtime);
+        tasks.spawn(lasting("following the key store", move || keys::follow(shared.clone())));
+        let shared = Arc::clone(&runtime);
+        tasks.spawn(lasting("rotation", move || rotation::run(shared.clone(), observe)));
+        let shared = Arc::clone(&runtime);
+        tasks.spawn(lasting("watching clamd", move || watch_scanner(shared.clone())));
         if let Some(reloads) = self.reloads {
             tasks.spawn(reloads.run(Arc::clone(&runtime)));
         }
@@ -94,6 +101,15 @@ impl Daemon {
             ready.store(false, Ordering::Relaxed);
         };
         milter::run(self.sockets, runtime, observe, shutdown).await
+    }
+}
+
+/// Begins a task again that a fault of ours has ended: mail would be served on, and keys grow old
+/// and nobody know.
+async fn lasting<F: Future<Output = ()>>(what: &'static str, task: impl Fn() -> F) {
+    while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
+        tracing::error!("{what} failed, and begins again: this is a fault of mailseal");
+        sleep(AGAIN).await;
     }
 }
 
@@ -126,4 +142,21 @@ pub fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_begins_again() {
+        let begun = AtomicUsize::new(0);
+        lasting("the test", || async {
+            assert!(begun.fetch_add(1, Ordering::Relaxed) == 2, "on purpose");
+        })
+        .await;
+        assert_eq!(begun.into_inner(), 3);
+    }
 }

@@ -18,6 +18,7 @@ use crate::keys::lifecycle::leaves_at;
 use crate::keys::state::{Algorithm, DomainState, KeyState};
 use crate::keys::{DomainName, Selector, Stamp, Store};
 use crate::rotation::drift::{Drift, Policies, Watched};
+use crate::rotation::look::Look;
 use crate::rotation::{LOOK, Rotation, Step, StepError};
 use crate::runtime::Runtime;
 
@@ -25,6 +26,8 @@ use crate::runtime::Runtime;
 const TICK: Duration = Duration::from_secs(2);
 /// So many domains are looked at at once.
 const DOMAINS_AT_ONCE: usize = 8;
+/// After so many domains it is seen again which come first.
+const ROUND_DOMAINS_MAX: usize = 64;
 
 /// What is known of a domain between looks.
 #[derive(Default)]
@@ -37,6 +40,8 @@ struct Domain {
 
 /// What a look at a domain brought.
 struct Looked {
+    /// What it went by.
+    runtime: Arc<Runtime>,
     domain: DomainName,
     step: Result<Step, StepError>,
     policies: Policies,
@@ -47,20 +52,40 @@ struct Looked {
 /// Rotates and watches for as long as it is polled. Where `is_reading` nothing is written.
 pub(super) async fn run(runtime: Arc<ArcSwap<Runtime>>, is_reading: bool) {
     let mut known: HashMap<DomainName, Domain> = HashMap::new();
+    let mut before = runtime.load_full();
     loop {
-        let runtime = runtime.load_full();
-        let rotation = rotation(&runtime, is_reading);
-        let looks = due(&runtime, &rotation.store, &mut known).await.into_iter();
-        let looks = looks.map(|domain| look(&runtime, &rotation, domain));
+        let current = runtime.load_full();
+        if says_otherwise(&before, &current) {
+            known.values_mut().for_each(|entry| entry.next = None);
+        }
+        let due = due(&current, &mut known).await;
+        let is_full = due.len() == ROUND_DOMAINS_MAX;
+        before = current;
+        // A round may take minutes: each look goes by what is in force when it begins.
+        let looks = due
+            .into_iter()
+            .map(|(domain, stamp)| look(runtime.load_full(), is_reading, domain, stamp));
         let mut looks = pin!(stream::iter(looks).buffer_unordered(DOMAINS_AT_ONCE));
         while let Some(looked) = looks.next().await {
             let entry = known.entry(looked.domain.clone()).or_default();
             entry.stamp = looked.stamp;
-            entry.next = Some(Instant::now() + pause(&runtime, &looked));
-            tell(&runtime, &looked, &mut entry.watched);
+            entry.next = Some(Instant::now() + pause(&looked));
+            tell(&looked, &mut entry.watched);
         }
-        sleep(TICK).await;
+        if !is_full {
+            sleep(TICK).await;
+        }
     }
+}
+
+/// Whether a reload changed what looks go by. Another key ring has none of its keys suspended.
+fn says_otherwise(before: &Runtime, after: &Runtime) -> bool {
+    let (old, new) = (&before.config, &after.config);
+    !Arc::ptr_eq(&before.keys, &after.keys)
+        || old.rotation != new.rotation
+        || old.publish != new.publish
+        || old.watch != new.watch
+        || old.dns != new.dns
 }
 
 fn rotation(runtime: &Runtime, is_reading: bool) -> Rotation {
@@ -76,53 +101,68 @@ fn rotation(runtime: &Runtime, is_reading: bool) -> Rotation {
     }
 }
 
-/// The domains to look at now: those whose time has come, those whose keys somebody changed, and
-/// those that are new. What is gone is forgotten.
+/// The domains to look at now, and their stamps: those whose keys somebody changed, those that are
+/// new, and those whose time has come. What is gone is forgotten.
 async fn due(
     runtime: &Runtime,
-    store: &Store,
     known: &mut HashMap<DomainName, Domain>,
-) -> Vec<DomainName> {
-    let store = store.clone();
+) -> Vec<(DomainName, Stamp)> {
+    let store = Store::new(&runtime.config.sign.keys);
     let stamps = move || {
         // The key ring tells what is wrong with the store.
-        let domains = store.domains().map(|(domains, _)| domains).unwrap_or_default();
+        let (domains, _) = store.domains().ok()?;
         let stamped = |domain| (store.stamp(&domain), domain);
-        domains.into_iter().map(stamped).collect::<Vec<_>>()
+        Some(domains.into_iter().map(stamped).collect::<Vec<_>>())
     };
-    let Ok(stamps) = tokio::task::spawn_blocking(stamps).await else { return Vec::new() };
+    let Ok(Some(stamps)) = tokio::task::spawn_blocking(stamps).await else { return Vec::new() };
     let present: HashSet<&DomainName> = stamps.iter().map(|(_, domain)| domain).collect();
     for (gone, _) in known.extract_if(|domain, _| !present.contains(domain)) {
         runtime.metrics.forget(&gone);
     }
     let now = Instant::now();
-    let is_due = |(stamp, domain): &(Stamp, DomainName)| {
-        known
-            .get(domain)
-            .is_none_or(|entry| entry.stamp != *stamp || entry.next.is_none_or(|next| next <= now))
+    let place = |(stamp, domain): (Stamp, DomainName)| {
+        let entry = known.get(&domain);
+        let is_changed = entry.is_some_and(|entry| entry.stamp != stamp);
+        let next = entry.and_then(|entry| entry.next);
+        let is_due = is_changed || next.is_none_or(|next| next <= now);
+        is_due.then_some((!is_changed, next, domain, stamp))
     };
-    stamps.into_iter().filter(is_due).map(|(_, domain)| domain).collect()
+    let mut due: Vec<_> = stamps.into_iter().filter_map(place).collect();
+    due.sort_by_key(|(is_as_left, next, ..)| (*is_as_left, *next));
+    due.truncate(ROUND_DOMAINS_MAX);
+    due.into_iter().map(|(_, _, domain, stamp)| (domain, stamp)).collect()
 }
 
-async fn look(runtime: &Runtime, rotation: &Rotation, domain: DomainName) -> Looked {
+async fn look(runtime: Arc<Runtime>, is_reading: bool, domain: DomainName, found: Stamp) -> Looked {
+    let rotation = rotation(&runtime, is_reading);
     let dns = runtime.resolver.until(Instant::now() + LOOK);
     let now = (runtime.clock)();
     let (step, policies) = tokio::join!(rotation.step(&domain, now), Policies::ask(&dns, &domain));
-    let (store, name) = (rotation.store.clone(), domain.clone());
-    let read = move || (store.stamp(&name), store.state(&name).unwrap_or_default());
-    let (stamp, state) = tokio::task::spawn_blocking(read).await.unwrap_or_default();
-    Looked { domain, step, policies, state, stamp }
+    let (store, name) = (rotation.store, domain.clone());
+    let read = move || store.state(&name).unwrap_or_default();
+    let state = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+    let stamp = step.as_ref().ok().and_then(|step| left(step, &state)).unwrap_or(found);
+    Looked { runtime, domain, step, policies, state, stamp }
+}
+
+/// The store as the step left it; none where the looks are not of the keys as they are now, so that
+/// there is another look at once.
+fn left(step: &Step, state: &DomainState) -> Option<Stamp> {
+    let is_as_seen =
+        |look: &Look| state.entry(&look.selector).is_some_and(|key| key.state == look.state);
+    step.stamp.filter(|_| step.looks.iter().all(is_as_seen))
 }
 
 /// When the next look is due.
-fn pause(runtime: &Runtime, looked: &Looked) -> Duration {
-    let watch = &runtime.config.watch;
+fn pause(looked: &Looked) -> Duration {
+    let watch = &looked.runtime.config.watch;
     let is_pending = looked.state.keys.iter().any(|key| key.state == KeyState::Pending);
-    if is_pending || looked.step.is_err() { watch.pending } else { watch.every }
+    let has_failed = looked.step.as_ref().map_or(true, |step| step.published.is_err());
+    if is_pending || has_failed { watch.pending } else { watch.every }
 }
 
-fn tell(runtime: &Runtime, looked: &Looked, watched: &mut Watched) {
-    let Looked { domain, step, policies, state, .. } = looked;
+fn tell(looked: &Looked, watched: &mut Watched) {
+    let Looked { runtime, domain, step, policies, state, .. } = looked;
     let step = match step {
         Ok(step) => step,
         Err(error) => return tracing::warn!("keys: {error}"),
