@@ -172,13 +172,14 @@ async fn a_resolver_is_asked_where_port_53_is_closed() {
 #[tokio::test]
 async fn records_that_drift_are_told_once_and_so_is_their_return() {
     let bench = Bench::new(&[]);
-    let resolver = Resolver::new(&bench.servers.settings()).unwrap();
     let first = bench.make();
     let order = Order::Activate { selector: None, force: true };
     bench.rotation.store.order(&bench.domain, &order, &bench.rotation.policy, 1).unwrap();
     let mut watched = Watched::default();
     let mut look = async |authority| {
         let rotation = Rotation { authority, ..bench.rotation.clone() };
+        // A cache of its own for each look: days pass between them.
+        let resolver = Resolver::new(&bench.servers.settings()).unwrap();
         let dns = resolver.until(tokio::time::Instant::now() + PATIENCE);
         let policies = Policies::ask(&dns, &bench.domain).await;
         let looks = rotation.look(&bench.domain).await.unwrap();
@@ -198,6 +199,18 @@ async fn records_that_drift_are_told_once_and_so_is_their_return() {
     bench.servers.update(&format!("update add {name} 60 TXT \"v=DKIM1; p=\""));
     let doubled = look(bench.servers.authority()).await;
     assert!(doubled.news[0].contains("there are 2 records"), "{:?}", doubled.news);
+    bench.servers.update("update delete _dmarc.example.org TXT");
+    let lost = look(bench.servers.authority()).await;
+    assert_eq!(lost.news, ["_dmarc.example.org: the DMARC record is lost; publish it again"]);
+    bench.servers.update("update add _dmarc.example.org 60 TXT \"v=DMARC1; p=none\"");
+    bench.servers.update("update delete example.org TXT");
+    bench.servers.update("update add example.org 60 TXT \"v=spf1 +all\"");
+    let changed = look(bench.servers.authority()).await;
+    assert_eq!(changed.mended, lost.news);
+    let said = "example.org: the SPF record has changed from v=spf1 -all to v=spf1 +all";
+    assert_eq!((changed.news, changed.faults), (vec![said.to_owned()], 2));
+    let after = look(bench.servers.authority()).await;
+    assert!(after.news.is_empty() && after.mended.is_empty() && after.faults == 1, "{after:?}");
 }
 
 #[tokio::test]

@@ -79,8 +79,13 @@ impl Watched {
             ("DMARC", format!("_dmarc.{domain}"), &mut self.policies.dmarc, now.dmarc),
             ("SPF", domain.to_string(), &mut self.policies.spf, now.spf),
         ];
+        let mut changes = Vec::new();
         for (kind, name, before, now) in pairs {
-            faults.extend(changed(kind, &name, before, now, &self.faults));
+            match drifted(kind, &name, before, now, &self.faults) {
+                Some(Drifted::Lost(fault)) => faults.extend([fault]),
+                Some(Drifted::Changed(change)) => changes.push(change),
+                None => {}
+            }
         }
         let was_lost = |look: &Look| self.lost.contains(&look.selector) && !look.is_shown();
         let is_lost =
@@ -89,10 +94,10 @@ impl Watched {
         self.lost = lost;
         let before = std::mem::replace(&mut self.faults, faults);
         Drift {
-            news: self.faults.difference(&before).cloned().collect(),
+            faults: self.faults.len() + changes.len(),
+            news: self.faults.difference(&before).cloned().chain(changes).collect(),
             mended: before.difference(&self.faults).cloned().collect(),
             lost: self.lost.clone(),
-            faults: self.faults.len(),
         }
     }
 }
@@ -124,23 +129,30 @@ fn key_faults(look: &Look) -> Vec<String> {
     faults.map(told).collect()
 }
 
-/// How a policy record drifted. A record that was lost stays a fault until there is one again; one
-/// that was changed is told once, and then is what there was.
-fn changed(
+/// What became of a policy record.
+enum Drifted {
+    /// It stays a fault until there is one again.
+    Lost(String),
+    /// Told once; what it is now is then what there was.
+    Changed(String),
+}
+
+fn drifted(
     kind: &str,
     name: &str,
     before: &mut Option<Vec<String>>,
     now: Option<Vec<String>>,
     told: &BTreeSet<String>,
-) -> Option<String> {
+) -> Option<Drifted> {
     let lost = format!("{name}: the {kind} record is lost; publish it again");
-    let Some(now) = now else { return told.contains(&lost).then_some(lost) };
+    let Some(now) = now else { return told.contains(&lost).then_some(Drifted::Lost(lost)) };
     let known = before.replace(now.clone())?;
     if now.is_empty() && (!known.is_empty() || told.contains(&lost)) {
-        return Some(lost);
+        return Some(Drifted::Lost(lost));
     }
     (known != now && !known.is_empty()).then(|| {
-        let shown = |texts: &[String]| visible_start(&texts.join(" | "), SHOWN_OCTETS_MAX);
-        format!("{name}: the {kind} record has changed from {} to {}", shown(&known), shown(&now))
+        let shown = |texts: &[String]| visible_start(texts.join(" | "), SHOWN_OCTETS_MAX);
+        let (known, now) = (shown(&known), shown(&now));
+        Drifted::Changed(format!("{name}: the {kind} record has changed from {known} to {now}"))
     })
 }
