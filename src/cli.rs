@@ -152,6 +152,7 @@ pub(crate) struct Status {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Rotate {
     /// The domain; with --continue all, where none is named
     #[arg(required_unless_present = "go_on")]
@@ -218,7 +219,7 @@ pub(crate) struct Generate {
     /// What to make
     #[arg(long, value_enum, default_value_t = Algorithms::Rsa)]
     pub(crate) algorithm: Algorithms,
-    /// The size of an RSA key: 2048, 3072 or 4096
+    /// The size of an RSA key: 2048, 3072 or 4096; by default `rotation.rsa_bits`
     #[arg(long, value_parser = rsa_bits)]
     pub(crate) bits: Option<u32>,
     /// The selector (s=); by default dated, such as s2026-11-a

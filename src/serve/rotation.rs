@@ -56,7 +56,9 @@ pub(super) async fn run(runtime: Arc<ArcSwap<Runtime>>, is_reading: bool) {
     loop {
         let current = runtime.load_full();
         if says_otherwise(&before, &current) {
-            known.values_mut().for_each(|entry| entry.next = None);
+            for entry in known.values_mut() {
+                entry.next = None;
+            }
         }
         let due = due(&current, &mut known).await;
         let is_full = due.len() == ROUND_DOMAINS_MAX;
