@@ -117,7 +117,7 @@ fn changed(
         return Some(lost);
     }
     (known != now && !known.is_empty()).then(|| {
-        let shown = |texts: &[String]| visible_start(&texts.join(" | "), SHOWN_OCTETS_MAX);
+        let shown = |texts: &[String]| visible_start(texts.join(" | "), SHOWN_OCTETS_MAX);
         format!("{name}: the {kind} record has changed from {} to {}", shown(&known), shown(&now))
     })
 }
