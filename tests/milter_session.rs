@@ -272,9 +272,16 @@ async fn an_end_that_carries_octets_ends_the_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_that_do_not_end_defer_their_message_alone() {
-    let rule = "[[rule]]\nname = \"any\"\nabout = \"Any.\"\nwhen = { body = 'b+' }\n\
-                action = \"tag\"\nexamples.hit = [\"Subject: s\\n\\nb\"]\n\
-                examples.miss = [\"Subject: s\"]\n";
+    // Of each the whole body must be looked at, octet by octet, which takes far longer than a timer's
+    // grain.
+    let rule = |n: usize| {
+        format!(
+            "[[rule]]\nname = \"any-{n}\"\nabout = \"Any.\"\naction = \"tag\"\n\
+             when = {{ body = '(?:[a-y]{{1,{n}}}[0-9]){{2}}' }}\n\
+             examples.hit = [\"Subject: s\\n\\na1a1\"]\nexamples.miss = [\"Subject: s\"]\n"
+        )
+    };
+    let rule: String = (10..40).map(rule).collect();
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("any.toml"), rule).unwrap();
     let slow = |runtime: &mut Runtime| {
