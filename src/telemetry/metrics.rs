@@ -1,4 +1,4 @@
-//! What is counted, for Prometheus (OpenMetrics 1.0 text).
+//! What is counted, for Prometheus (`OpenMetrics` 1.0 text).
 //!
 //! A counter only grows, and starts anew with the process. Every label has few values, none of them
 //! a stranger's: rule names and domains are the operator's own.
