@@ -160,7 +160,7 @@ pub(crate) struct Rotate {
     /// The algorithm to rotate; by default those of the keys that sign
     #[arg(long, value_enum)]
     pub(crate) algorithm: Option<Algorithms>,
-    /// The size of an RSA key: 2048, 3072 or 4096; by default rotation.rsa_bits
+    /// The size of an RSA key: 2048, 3072 or 4096; by default as configured
     #[arg(long, value_parser = rsa_bits)]
     pub(crate) bits: Option<u32>,
     /// Look at DNS and do what is due; exits with 1 while a key is pending

@@ -23,7 +23,7 @@ use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::received::{self, ReceivedFrom};
 use crate::policy::{self, Decision, Findings};
 use crate::runtime::Runtime;
-use crate::scan::{Scan, ScanResult};
+use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signed, Signers};
 use crate::verdict::{Change, Disposition, Hit, Verdict};
@@ -65,6 +65,7 @@ struct Found {
     hashes: BodyHashes,
     auth: Authentication,
     scan: Option<ScanResult>,
+    scan_times: Option<ScanTimes>,
     /// `None` where the rules did not end in time.
     hits: Option<Vec<Hit>>,
 }
@@ -113,7 +114,8 @@ impl Inspection {
             subject.matched(kept),
         );
         subject.explain(&auth).await;
-        evaluate(subject, &plan, Found { hashes, auth, scan, hits })
+        let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
     }
 
     /// Judges a message that is all there, and explains the results.
@@ -261,7 +263,7 @@ impl Subject {
         self.reasons.extend(sentences);
     }
 
-    async fn scanned(&self, scan: Option<Scan>) -> Option<ScanResult> {
+    async fn scanned(&self, scan: Option<Scan>) -> Option<Scanned> {
         match scan {
             Some(scan) => Some(scan.finish(self.deadline).await),
             None => None,
@@ -314,6 +316,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         auth: found.auth,
         hits: found.hits.unwrap_or_default(),
         scan: found.scan,
+        scan_times: found.scan_times,
         not_signed: signed.without,
         changes,
         reasons: subject.reasons,

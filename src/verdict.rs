@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::auth::Authentication;
 use crate::message::origin::{Origin, Role};
-use crate::scan::ScanResult;
+use crate::scan::{ScanResult, ScanTimes};
 use crate::sign::NotSigned;
 
 /// How an operator wants a finding treated: the values of the policy settings and of a rule's
@@ -155,6 +155,9 @@ pub struct Verdict {
     pub hits: Vec<Hit>,
     /// What the scanner said; `None` where none is configured.
     pub scan: Option<ScanResult>,
+    /// How long it took; not part of the record that `check` prints, which is the same every time.
+    #[serde(skip)]
+    pub scan_times: Option<ScanTimes>,
     /// Why it has no signature, or none of some key; as labels.
     pub not_signed: Vec<NotSigned>,
     /// The edits, in the order in which they are applied.

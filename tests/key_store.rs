@@ -412,7 +412,7 @@ fn systemds_credentials_are_a_store_that_is_only_read() {
     let pem = credentials.join("keys_example.org_active.pem");
     fs::set_permissions(&pem, Permissions::from_mode(0o444)).unwrap();
     let (ring, problems) = load_ring(&found);
-    assert!(ring.is_empty() && problems[0].to_string().contains("mode 0444"), "{problems:?}");
+    assert!(ring.is_empty() && problems[0].contains("mode 0444"), "{problems:?}");
     if Uid::effective().is_root() {
         fs::set_permissions(&pem, Permissions::from_mode(0o440)).unwrap();
         assert!(load_ring(&found).1.is_empty());
@@ -434,7 +434,7 @@ fn what_belongs_to_somebody_else_is_refused_with_the_command_that_mends_it() {
         chown(root.join(name), Some(65_534), None).unwrap();
         let (ring, problems) = load_ring(&root);
         assert!(ring.is_empty() && problems.len() == 1, "{problems:?}");
-        let said = problems[0].to_string();
+        let said = problems[0].clone();
         let (_, remedy) = said.split_once("; run: ").unwrap();
         assert!(said.contains(name) && said.contains("user 65534"), "{said}");
         assert!(Command::new("sh").args(["-c", remedy]).status().unwrap().success());

@@ -3,12 +3,13 @@
 
 mod support;
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Instant;
 
 use support::daemon::{Daemon, MAILSEAL};
+use support::http::http;
 use support::milter::{Edit, Mail, Mta};
 use support::process::{PATIENCE, free_port};
 
@@ -96,17 +97,6 @@ fn an_abnormal_end_leaves_a_line() {
         Mta::connect(daemon.addr).unwrap().deliver(&Mail::default()).unwrap().disposition,
         "accept"
     );
-}
-
-/// The answer to a request, head and body.
-fn http(addr: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(addr).unwrap();
-    stream
-        .write_all(format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) async fn run(config: &Config, message: Vec<u8>) -> anyhow::Result<Out
         }
         let mut scan = scanner.open(config.clamav.treatment.on_oversize.scans_prefix);
         scan.write(message.clone()).await;
-        let result = scan.finish(Instant::now() + config.limits.message).await;
+        let result = scan.finish(Instant::now() + config.limits.message).await.result;
         print::print(&format!("scan {}", result.in_full()))?;
         results.push(result);
     }

@@ -378,6 +378,7 @@ const TELEMETRY: &[Field] = &[
         "metrics",
         r#""127.0.0.1:9464""#,
         "The address and port where Prometheus finds /metrics, and a load balancer /healthz and\n\
-         /readyz. Whoever reaches it can read counts and the names of rules and signing domains.",
+         /readyz. Whoever reaches it can read counts and the names of rules, signing domains and\n\
+         clamds.",
     ),
 ];

@@ -30,7 +30,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     if let Some(addr) = config.telemetry.metrics.filter(|addr| !addr.ip().is_loopback()) {
         warnings.push(format!(
             "telemetry.metrics: {addr} is not of this machine alone: whoever reaches it can read \
-             the names of rules and signing domains"
+             the names of rules, signing domains and clamds"
         ));
     }
     let rotation = &config.rotation;

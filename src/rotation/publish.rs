@@ -36,9 +36,9 @@ impl Rotation {
             Ok::<_, PublishError>(publisher.zip(Some(rotation.wanted(&name)?)))
         };
         let Some((publisher, wanted)) = blocking(read).await? else { return Ok(Vec::new()) };
-        let mut published = publisher.publish(&wanted, now, Instant::now() + LOOK).await?;
-        published.retain(|published| published.action != Action::Unchanged);
-        Ok(published)
+        let mut done = publisher.publish(&wanted, now, Instant::now() + LOOK).await?;
+        done.retain(|published| published.action != Action::Unchanged);
+        Ok(done)
     }
 
     fn wanted(&self, domain: &DomainName) -> Result<Vec<Wanted>, StoreError> {

@@ -9,6 +9,7 @@
 //! | `conversation` | one connection to a clamd |
 //! | `reply`, `signature` | what clamd answers, and which names mean something else than a virus |
 //! | `limit`, `clamd_conf` | how much clamd takes |
+//! | `load` | how busy the scanner is |
 //! | `watch`, `version` | whether the servers answer, and how old their databases are |
 //!
 //! Failure: whatever clamd or the network does ends as a [`ScanResult`] that says so. A message is
@@ -18,6 +19,7 @@ mod breaker;
 mod clamd_conf;
 mod conversation;
 mod limit;
+mod load;
 mod pool;
 mod reply;
 mod result;
@@ -29,8 +31,9 @@ mod task;
 mod version;
 mod watch;
 
+pub use load::Load;
 pub use reply::parse_reply;
-pub use result::{ScanResult, Unscanned};
+pub use result::{ScanResult, ScanTimes, Scanned, Unscanned};
 pub use scanner::{Scan, Scanner};
 pub use version::Version;
 pub use watch::Condition;

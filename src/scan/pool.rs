@@ -1,6 +1,7 @@
 //! All clamds: which of them a scan asks, and how many scans there are at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,6 +20,8 @@ pub(super) struct Pool {
     servers: Vec<Arc<Server>>,
     balance: Balance,
     slots: Arc<Semaphore>,
+    slots_max: usize,
+    waiting: AtomicUsize,
 }
 
 impl Pool {
@@ -29,6 +32,8 @@ impl Pool {
             servers: config.servers.iter().cloned().map(server).collect(),
             balance: config.balance,
             slots: Arc::new(Semaphore::new(config.scans_max)),
+            slots_max: config.scans_max,
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -36,8 +41,19 @@ impl Pool {
         &self.servers
     }
 
+    /// How many slots are taken.
+    pub(super) fn under_way(&self) -> usize {
+        self.slots_max.saturating_sub(self.slots.available_permits())
+    }
+
+    /// How many scans wait for a slot.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// A slot for a scan; `None` where none came free in time.
     pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        let _waiting = Waiting::one(&self.waiting);
         timeout(SLOT_TIMEOUT, self.slots.clone().acquire_owned()).await.ok()?.ok()
     }
 
@@ -57,5 +73,21 @@ impl Pool {
         let fault = |server: &Arc<Server>| format!("{}: {}", server.endpoint, server.last_fault());
         let faults: Vec<String> = self.servers.iter().map(fault).collect();
         format!("no clamd is in service: {}", faults.join(", "))
+    }
+}
+
+/// A scan that waits for a slot; it counts for as long as it does, and no longer where it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn one(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

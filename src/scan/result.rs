@@ -1,6 +1,7 @@
 //! What the scanner says of a message.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -45,6 +46,24 @@ pub enum Unscanned {
     Spam,
     /// A signature that the operator ignores ended the scan.
     Ignored,
+}
+
+/// A scan that ended.
+#[derive(Clone, Debug)]
+pub struct Scanned {
+    /// What it says of the message.
+    pub result: ScanResult,
+    /// How long it took.
+    pub times: ScanTimes,
+}
+
+/// How long the scan of a message took.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanTimes {
+    /// How long the message waited for it at its end: what scanning adds to its delivery.
+    pub wait: Duration,
+    /// From the message's first octet to the result; so long clamd and a turn were held at most.
+    pub whole: Duration,
 }
 
 /// As `X-Virus-Status` says it: which clamd failed, and how, is not for strangers.

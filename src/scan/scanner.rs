@@ -15,12 +15,12 @@ use futures_util::poll;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::ScanResult;
 use super::conversation::CHUNK_BYTES_MAX;
 use super::pool::Pool;
 use super::signature::Signatures;
 use super::source::{Fed, Source};
 use super::task::{Asked, Shared, scan};
+use super::{ScanResult, ScanTimes, Scanned};
 use crate::config::Clamav;
 
 /// How many chunks wait for clamd at most.
@@ -66,6 +66,7 @@ impl Scanner {
         Scan {
             progress: Progress::Streaming { feed, talk },
             asked,
+            opened: Instant::now(),
             patience: PATIENCE,
             timeout: self.timeout,
         }
@@ -77,13 +78,14 @@ impl Scanner {
 pub struct Scan {
     progress: Progress,
     asked: Asked,
+    opened: Instant,
     patience: Duration,
     timeout: Duration,
 }
 
 enum Progress {
     Streaming { feed: mpsc::Sender<Fed>, talk: BoxFuture<'static, ScanResult> },
-    Settled(ScanResult),
+    Settled { result: ScanResult, at: Instant },
 }
 
 impl Scan {
@@ -96,8 +98,12 @@ impl Scan {
         if let Progress::Streaming { talk, .. } = &mut self.progress
             && let Poll::Ready(result) = poll!(talk)
         {
-            self.progress = Progress::Settled(result);
+            self.settle(result);
         }
+    }
+
+    fn settle(&mut self, result: ScanResult) {
+        self.progress = Progress::Settled { result, at: Instant::now() };
     }
 
     async fn feed(&mut self, chunk: Bytes) {
@@ -113,22 +119,25 @@ impl Scan {
         };
         match timeout(self.patience, fed).await {
             Ok(None) => self.patience = self.patience.saturating_sub(waiting_since.elapsed()),
-            Ok(Some(result)) => self.progress = Progress::Settled(result),
+            Ok(Some(result)) => self.settle(result),
             Err(_) => {
                 let secs = PATIENCE.as_secs();
                 let fault = format!("took the message too slowly: {secs} s were spent waiting");
-                self.progress = Progress::Settled(self.blame(&fault));
+                self.settle(self.blame(&fault));
             }
         }
     }
 
     /// Ends the message and awaits the verdict, until `deadline` or for the configured time,
     /// whichever is over first.
-    pub async fn finish(mut self, deadline: Instant) -> ScanResult {
+    pub async fn finish(mut self, deadline: Instant) -> Scanned {
         let waiting_since = Instant::now();
         let deadline = deadline.min(waiting_since + self.timeout);
         let result = match &mut self.progress {
-            Progress::Settled(result) => return result.clone(),
+            Progress::Settled { result, at } => {
+                let times = ScanTimes { wait: Duration::ZERO, whole: *at - self.opened };
+                return Scanned { result: result.clone(), times };
+            }
             Progress::Streaming { feed, talk } => {
                 // Where the end is not wanted, sending it fails.
                 let verdict = async { join(feed.send(Fed::End), talk).await.1 };
@@ -139,7 +148,7 @@ impl Scan {
         let late = || self.blame(&format!("did not answer within {} s", wait.as_secs()));
         let result = result.unwrap_or_else(|_| late());
         self.log(&result, wait);
-        result
+        Scanned { result, times: ScanTimes { wait, whole: self.opened.elapsed() } }
     }
 
     /// Holds it against the server that is asked that this scan ends without a verdict.

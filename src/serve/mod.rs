@@ -21,7 +21,8 @@ use crate::config::Endpoint;
 use crate::milter;
 use crate::milter::listener::{BindError, Sockets};
 use crate::runtime::Runtime;
-use crate::telemetry::endpoint::{self, EndpointError};
+use crate::scan::Scanner;
+use crate::telemetry::endpoint::{self, EndpointError, Scrape};
 
 /// How soon after a reload another scanner is watched.
 const SCANNER_LOOK: Duration = Duration::from_secs(2);
@@ -55,10 +56,7 @@ impl Daemon {
     pub async fn bind(runtime: Runtime) -> Result<Self, StartError> {
         let ready = Arc::new(AtomicBool::new(true));
         let told = match runtime.config.telemetry.metrics {
-            Some(addr) => {
-                let (metrics, ready) = (runtime.metrics.clone(), Arc::clone(&ready));
-                Some(endpoint::Endpoint::bind(addr, metrics, ready).await?)
-            }
+            Some(addr) => Some(endpoint::Endpoint::bind(addr, Arc::clone(&ready)).await?),
             None => None,
         };
         let sockets = Sockets::bind(&runtime.config.milter).await?;
@@ -93,7 +91,7 @@ impl Daemon {
             tasks.spawn(reloads.run(Arc::clone(&runtime)));
         }
         if let Some(told) = self.told {
-            tasks.spawn(told.run());
+            tasks.spawn(told.run(scrape(Arc::clone(&runtime))));
         }
         let ready = self.ready;
         let shutdown = async move {
@@ -111,6 +109,14 @@ async fn lasting<F: Future<Output = ()>>(what: &'static str, task: impl Fn() -> 
         tracing::error!("{what} failed, and begins again: this is a fault of mailseal");
         sleep(AGAIN).await;
     }
+}
+
+/// Tells the metrics, with the load of whichever scanner is in force.
+fn scrape(runtime: Arc<ArcSwap<Runtime>>) -> Scrape {
+    Arc::new(move || {
+        let runtime = runtime.load();
+        runtime.metrics.to_text(runtime.scanner.as_ref().map(Scanner::load).as_ref())
+    })
 }
 
 /// Watches the clamds of whichever scanner is in force.

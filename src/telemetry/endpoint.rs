@@ -24,8 +24,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::metrics::Metrics;
-
 /// More clients wait in the backlog.
 const CLIENTS_MAX: usize = 16;
 /// How long one client is served.
@@ -36,6 +34,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
+/// Says what `/metrics` tells, at the moment when it is asked.
+pub type Scrape = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// The endpoint could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("telemetry.metrics: {addr}: {error}; choose a free port, or leave the key away")]
@@ -44,24 +45,19 @@ pub struct EndpointError {
     error: io::Error,
 }
 
-/// The open socket, and what is told there.
+/// The open socket, and whether new mail is taken.
 #[derive(Debug)]
 pub struct Endpoint {
     listener: TcpListener,
-    metrics: Metrics,
     ready: Arc<AtomicBool>,
 }
 
 impl Endpoint {
     /// Opens the socket. `ready` says whether new mail is taken.
-    pub async fn bind(
-        addr: SocketAddr,
-        metrics: Metrics,
-        ready: Arc<AtomicBool>,
-    ) -> Result<Self, EndpointError> {
+    pub async fn bind(addr: SocketAddr, ready: Arc<AtomicBool>) -> Result<Self, EndpointError> {
         let listener = TcpListener::bind(addr).await;
         let listener = listener.map_err(|error| EndpointError { addr, error })?;
-        Ok(Self { listener, metrics, ready })
+        Ok(Self { listener, ready })
     }
 
     /// Where it listens.
@@ -70,7 +66,7 @@ impl Endpoint {
     }
 
     /// Serves until dropped.
-    pub async fn run(self) {
+    pub async fn run(self, scrape: Scrape) {
         let turns = Arc::new(Semaphore::new(CLIENTS_MAX));
         loop {
             // The semaphore is never closed.
@@ -79,18 +75,18 @@ impl Endpoint {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let (metrics, ready) = (self.metrics.clone(), Arc::clone(&self.ready));
+            let (scrape, ready) = (Arc::clone(&scrape), Arc::clone(&self.ready));
             tokio::spawn(async move {
                 let _turn = turn;
-                serve(stream, &metrics, &ready).await;
+                serve(stream, &scrape, &ready).await;
             });
         }
     }
 }
 
-async fn serve(stream: TcpStream, metrics: &Metrics, ready: &AtomicBool) {
+async fn serve(stream: TcpStream, scrape: &Scrape, ready: &AtomicBool) {
     let answer = service_fn(async |request: Request<Incoming>| {
-        Ok::<_, Infallible>(answer(request.method(), request.uri().path(), metrics, ready))
+        Ok::<_, Infallible>(answer(request.method(), request.uri().path(), scrape, ready))
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(CLIENT);
@@ -101,7 +97,7 @@ async fn serve(stream: TcpStream, metrics: &Metrics, ready: &AtomicBool) {
 fn answer(
     method: &Method,
     path: &str,
-    metrics: &Metrics,
+    scrape: &Scrape,
     ready: &AtomicBool,
 ) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -110,7 +106,7 @@ fn answer(
         return refusal;
     }
     match path {
-        "/metrics" => response(StatusCode::OK, OPEN_METRICS, metrics.to_text()),
+        "/metrics" => response(StatusCode::OK, OPEN_METRICS, scrape()),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" if ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),

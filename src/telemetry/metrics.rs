@@ -1,4 +1,4 @@
-//! What is counted, for Prometheus (OpenMetrics 1.0 text).
+//! What is counted, for Prometheus (`OpenMetrics` 1.0 text).
 //!
 //! A counter only grows, and starts anew with the process. Every label has few values, none of them
 //! a stranger's: rule names and domains are the operator's own.
@@ -16,11 +16,16 @@ use prometheus_client::registry::Registry;
 use crate::keys::DomainName;
 use crate::keys::state::Algorithm;
 use crate::result::AuthResult;
-use crate::scan::{ScanResult, Unscanned};
+use crate::scan::{Load, ScanResult, Unscanned};
 use crate::verdict::{Change, Verdict};
 
 /// The upper bounds of the time of a message, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0];
+
+/// The same of scans, from a signature's look-up to what Sendmail (10 s) and all of a message's
+/// budget (30 s) allow.
+const SCAN_SECONDS: [f64; 13] =
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The metrics of one process; cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,6 +35,8 @@ pub struct Metrics {
     signatures: Counter,
     not_signed: Family<ReasonLabels, Counter>,
     scans: Family<ScanLabels, Counter>,
+    scan_wait_seconds: Histogram,
+    scan_seconds: Histogram,
     hits: Family<HitLabels, Counter>,
     message_seconds: Histogram,
     key_since: Family<KeyLabels, Gauge>,
@@ -61,6 +68,11 @@ struct ScanLabels {
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct ServerLabels {
+    server: String,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct HitLabels {
     rule: String,
 }
@@ -84,6 +96,8 @@ impl Default for Metrics {
             signatures: Counter::default(),
             not_signed: Family::default(),
             scans: Family::default(),
+            scan_wait_seconds: Histogram::new(SCAN_SECONDS),
+            scan_seconds: Histogram::new(SCAN_SECONDS),
             hits: Family::default(),
             message_seconds: Histogram::new(SECONDS),
             key_since: Family::default(),
@@ -106,6 +120,10 @@ impl Metrics {
         self.count_results(verdict);
         if let Some(scan) = &verdict.scan {
             self.scans.get_or_create(&ScanLabels { result: scan_label(scan) }).inc();
+        }
+        if let Some(times) = verdict.scan_times {
+            self.scan_wait_seconds.observe(times.wait.as_secs_f64());
+            self.scan_seconds.observe(times.whole.as_secs_f64());
         }
         let is_signature = |change: &&Change| matches!(change, Change::InsertHeader { name, .. } if name == "DKIM-Signature");
         let signatures = verdict.changes.iter().filter(is_signature).count();
@@ -171,11 +189,15 @@ impl Metrics {
         self.key_due.remove(&labels);
     }
 
-    /// Everything, as it is scraped.
-    pub fn to_text(&self) -> String {
+    /// Everything, as it is scraped; with how busy the scanner is, where there is one.
+    pub fn to_text(&self, load: Option<&Load>) -> String {
         let mut text = String::new();
+        let mut all = self.registry();
+        if let Some(load) = load {
+            register_load(&mut all, load);
+        }
         // Writing to a string cannot fail.
-        let _ = encode(&mut text, &self.registry());
+        let _ = encode(&mut text, &all);
         text
     }
 
@@ -188,6 +210,16 @@ impl Metrics {
         all.register("signatures", "DKIM signatures made", self.signatures.clone());
         all.register("not_signed", "Why mail of ours was not signed", self.not_signed.clone());
         all.register("scans", "What the scanner said of messages", self.scans.clone());
+        all.register(
+            "scan_wait_seconds",
+            "How long messages waited at their end for the scan: what it adds to their delivery",
+            self.scan_wait_seconds.clone(),
+        );
+        all.register(
+            "scan_seconds",
+            "From a message's header to the scan's result, with the time that the MTA took to send it",
+            self.scan_seconds.clone(),
+        );
         all.register("rule_hits", "Messages that a rule matched", self.hits.clone());
         all.register(
             "key_active_since_timestamp_seconds",
@@ -206,6 +238,35 @@ impl Metrics {
         );
         all
     }
+}
+
+/// The gauges of one moment.
+fn register_load(all: &mut Registry, load: &Load) {
+    let number = |count: usize| -> Gauge {
+        let gauge = Gauge::default();
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        gauge
+    };
+    all.register(
+        "scans_in_flight",
+        "Scans that have a turn, clamav.scans_max at most",
+        number(load.under_way),
+    );
+    all.register(
+        "scans_waiting",
+        "Messages that wait for a turn to be scanned",
+        number(load.waiting),
+    );
+    let in_service: Family<ServerLabels, Gauge> = Family::default();
+    for (server, is_in_service) in &load.servers {
+        let labels = ServerLabels { server: server.to_string() };
+        in_service.get_or_create(&labels).set(i64::from(*is_in_service));
+    }
+    all.register(
+        "scan_server_in_service",
+        "1 where the clamd is asked, 0 where it failed and rests (circuit breaker)",
+        in_service,
+    );
 }
 
 fn scan_label(scan: &ScanResult) -> &'static str {

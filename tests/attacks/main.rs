@@ -21,11 +21,11 @@
 //! | ARC with i=1 cv=pass, with 60 sets, in any spelling | `arc::forged_sets`, `arc::any_spelling`, `rfc8617::sixty_sets` |
 //! | signatures by the thousand, behind bad ones, at slow names, of other domains, replayed | `signatures::*` |
 //! | key records, walks, aliases, silence and lies in DNS | `dns::*` |
+//! | rspamd 4.1.4, 4.1.5: an administration socket | `serve::metrics_and_health_are_told_over_http`: it takes no input |
 //! | SPF trees at the limits, `+all` in any words | `spf::*`, cases 130 to 132 and 200 to 202 |
 //!
 //! Not here, for what they attack is not there: CVE-2020-12460 and report bombs (no report is read),
-//! CVE-2024-28054 and CVE-2026-26312 (no MIME part is told from another), and rspamd 4.1.4 and 4.1.5
-//! (there is no administration socket).
+//! CVE-2024-28054 and CVE-2026-26312 (no MIME part is told from another).
 //!
 //! # Bounds
 //!

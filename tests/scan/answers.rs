@@ -67,7 +67,7 @@ async fn a_slow_clamd_costs_five_seconds_and_no_memory() {
         scan.write(chunk.clone()).await;
     }
     let waited = start.elapsed();
-    let result = scan.finish(soon()).await;
+    let result = scan.finish(soon()).await.result;
     assert!(waited > Duration::from_secs(1), "the socket's buffers took all of it");
     assert!(waited < Duration::from_secs(7), "{waited:?}");
     let reason = failure(result);
@@ -82,7 +82,7 @@ async fn a_scan_that_takes_its_time_is_awaited_until_the_deadline() {
     assert_eq!(scan(&scanner, b"x").await, ScanResult::Clean);
     let mut scan = scanner.open(true);
     scan.write(Bytes::from_static(b"x")).await;
-    let reason = failure(scan.finish(Instant::now() + Duration::from_secs(1)).await);
+    let reason = failure(scan.finish(Instant::now() + Duration::from_secs(1)).await.result);
     assert!(reason.ends_with("did not answer within 1 s"), "{reason}");
 }
 

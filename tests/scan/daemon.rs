@@ -63,6 +63,63 @@ async fn a_message_has_one_budget() {
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
+/// The whole raw message: every field of the header as it came, the empty line, the body.
+#[tokio::test(flavor = "multi_thread")]
+async fn clamd_sees_the_message_as_it_came() {
+    let clamd = fake::start(Fake::AnswersAfterAll(b"stream: OK\0")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "serve", &[], &offline(&[&clamd.endpoint], ""));
+    let field = |name: &str, value: &[u8]| (name.as_bytes().to_vec(), value.to_vec());
+    let headers = vec![
+        field("From", b"  joe@example.net"),
+        field("X-Odd", b"\tone\n\t two \xff\n three "),
+        field("X-Empty", b""),
+    ];
+    let body: &[u8] = b"one\r\n\r\n.two \xff\0\r\n\r\n\r\nno end";
+    let mail = Mail { headers, body, chunk: 7, ..Mail::default() };
+    let outcome = Mta::connect(daemon.addr).unwrap().deliver(&mail).unwrap();
+    assert_eq!(status(&outcome), Some("Clean"));
+    let expected =
+        b"From:  joe@example.net\r\nX-Odd:\tone\r\n\t two \xff\r\n three \r\nX-Empty:\r\n\
+                     \r\none\r\n\r\n.two \xff\0\r\n\r\n\r\nno end";
+    let scanned = clamd.message().unwrap();
+    assert_eq!(scanned.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
+
+/// Of a message that clamd does not take, the rest is let go: Sendmail waits for 10 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_clamd_holds_the_mta_up_for_seconds_and_the_rest_is_drained() {
+    let asleep = fake::start(Fake::Sleeps).await;
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "serve", &[], &offline(&[&asleep.endpoint], ""));
+    let start = Instant::now();
+    let outcome = deliver(daemon.addr, &vec![b'x'; 24 << 20]);
+    assert_eq!(status(&outcome), Some("Unscanned (scan failed)"));
+    assert!(daemon.log().contains("took the message too slowly: 5 s"), "{}", daemon.log());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_limit_that_was_learned_is_told_and_kept_to() {
+    let clamd = Clamd::start(1 << 20);
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "serve", &[], &offline(&[&clamd.inet()], ""));
+    let large = b"Nothing to see here.\r\n".repeat(100_000);
+    assert_eq!(status(&deliver(daemon.addr, &large)), Some("Unscanned (too large)"));
+    logged(&daemon, "clamd takes no larger messages: set clamav.scan_bytes_max to this");
+    logged(&daemon, "stream_bytes_max=1048576");
+    assert_eq!(status(&deliver(daemon.addr, &large)), Some("Unscanned (prefix clean)"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_database_is_a_warning_at_start_up() {
+    let version = "ClamAV 1.4.3/27000/Mon Jan 15 08:00:00 2024";
+    let old = fake::start_of_version(Fake::AnswersAfterAll(b"stream: OK\0"), version).await;
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "serve", &[], &offline(&[&old.endpoint], ""));
+    logged(&daemon, "days old; does freshclam run?");
+}
+
 #[test]
 fn sixty_four_messages_at_once_leave_the_memory_flat() {
     let clamd = Clamd::start_with(25 << 20, "MaxQueue 200\n");

@@ -1,7 +1,7 @@
 //! Fake clamds.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mailseal::config::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,13 +29,26 @@ pub(crate) enum Fake {
 /// A fake clamd that runs.
 pub(crate) struct Running {
     pub(crate) endpoint: Endpoint,
-    scans: Arc<AtomicUsize>,
+    seen: Arc<Seen>,
+}
+
+/// What a fake clamd was sent.
+#[derive(Default)]
+struct Seen {
+    scans: AtomicUsize,
+    /// The last message that it read to its end.
+    message: Mutex<Option<Vec<u8>>>,
 }
 
 impl Running {
     /// How many messages it was asked to scan.
     pub(crate) fn scans(&self) -> usize {
-        self.scans.load(Ordering::SeqCst)
+        self.seen.scans.load(Ordering::SeqCst)
+    }
+
+    /// The last message that it read to its end.
+    pub(crate) fn message(&self) -> Option<Vec<u8>> {
+        self.seen.message.lock().unwrap().clone()
     }
 }
 
@@ -46,23 +59,23 @@ pub(crate) async fn start(fake: Fake) -> Running {
 pub(crate) async fn start_of_version(fake: Fake, version: &'static str) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::Inet(listener.local_addr().unwrap());
-    let scans = Arc::new(AtomicUsize::new(0));
-    let counted = scans.clone();
+    let seen = Arc::new(Seen::default());
+    let shared = seen.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(fake, version, stream, counted.clone()));
+            tokio::spawn(serve(fake, version, stream, shared.clone()));
         }
     });
-    Running { endpoint, scans }
+    Running { endpoint, seen }
 }
 
-async fn serve(fake: Fake, version: &str, mut stream: TcpStream, scans: Arc<AtomicUsize>) {
+async fn serve(fake: Fake, version: &str, mut stream: TcpStream, seen: Arc<Seen>) {
     match command(&mut stream).await.as_deref() {
         Some(b"zPING\0") => drop(stream.write_all(b"PONG\0").await),
         Some(b"zVERSION\0") => drop(stream.write_all(format!("{version}\0").as_bytes()).await),
         Some(b"zINSTREAM\0") => {
-            scans.fetch_add(1, Ordering::SeqCst);
-            play(fake, stream).await;
+            seen.scans.fetch_add(1, Ordering::SeqCst);
+            play(fake, stream, &seen).await;
         }
         _ => {}
     }
@@ -76,7 +89,7 @@ async fn command(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(command)
 }
 
-async fn play(fake: Fake, mut stream: TcpStream) {
+async fn play(fake: Fake, mut stream: TcpStream, seen: &Seen) {
     match fake {
         Fake::AnswersAtOnce(answer) => {
             let _ = stream.write_all(answer).await;
@@ -92,7 +105,8 @@ async fn play(fake: Fake, mut stream: TcpStream) {
             let _ = stream.write_all(answer).await;
         }
         Fake::AnswersAfterAll(answer) => {
-            read_chunks(&mut stream).await;
+            let message = read_chunks(&mut stream).await;
+            *seen.message.lock().unwrap() = message;
             let _ = stream.write_all(answer).await;
         }
         Fake::Babbles => {

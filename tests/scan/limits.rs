@@ -33,7 +33,7 @@ async fn more_than_scan_bytes_max_is_cut_or_not_sent() {
 
     let mut skipping = scanner.open(false);
     skipping.write(padded(100, 5_000).into()).await;
-    let reason = unscanned(skipping.finish(soon()).await, Unscanned::Oversize);
+    let reason = unscanned(skipping.finish(soon()).await.result, Unscanned::Oversize);
     assert_eq!(reason, "larger than scan_bytes_max = 1000");
 }
 

@@ -5,10 +5,10 @@
 
 mod answers;
 mod daemon;
-
 mod eicar;
 mod fake;
 mod limits;
+mod metrics;
 mod servers;
 mod soak;
 
@@ -47,7 +47,7 @@ async fn scan_in_chunks(scanner: &Scanner, message: &[u8], chunk_bytes: usize) -
     for chunk in message.chunks(chunk_bytes) {
         scan.write(Bytes::copy_from_slice(chunk)).await;
     }
-    scan.finish(soon()).await
+    scan.finish(soon()).await.result
 }
 
 /// A deadline for a message.

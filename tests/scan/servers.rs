@@ -55,7 +55,7 @@ async fn interrupted(
     }
     interrupt();
     scan.write(rest).await;
-    scan.finish(soon()).await
+    scan.finish(soon()).await.result
 }
 
 /// A message with EICAR in its first half, of about that many octets.
@@ -225,7 +225,7 @@ async fn a_full_backlog_is_waited_out() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     clamd.resume();
     for scan in scans {
-        assert_eq!(scan.finish(soon()).await, ScanResult::Clean);
+        assert_eq!(scan.finish(soon()).await.result, ScanResult::Clean);
     }
 }
 

@@ -6,6 +6,7 @@ pub mod case;
 pub mod clamd;
 pub mod daemon;
 pub mod dns;
+pub mod http;
 pub mod live;
 pub mod milter;
 pub mod named;

@@ -77,7 +77,9 @@ async fn go_on(rotation: &Rotation, domain: Option<DomainName>) -> anyhow::Resul
         Some(domain) => (vec![domain], Vec::new()),
         None => rotation.store.domains()?,
     };
-    problems.iter().for_each(|problem| complain(&problem.to_string()));
+    for problem in &problems {
+        complain(&problem.to_string());
+    }
     let mut outcome = if problems.is_empty() { Outcome::Done } else { Outcome::FaultFound };
     let is_one = domains.len() == 1;
     for domain in domains {

@@ -38,7 +38,9 @@ pub(super) async fn status(args: &Status) -> anyhow::Result<Outcome> {
         print(&serde_json::to_string_pretty(&report)?)?;
     } else {
         print(&text(&report))?;
-        report.problems.iter().for_each(|problem| complain(problem));
+        for problem in &report.problems {
+            complain(problem);
+        }
     }
     let is_well =
         report.problems.is_empty() && !report.domains.iter().any(DomainStatus::wants_attention);
