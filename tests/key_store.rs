@@ -446,7 +446,7 @@ fn what_belongs_to_somebody_else_is_refused_with_the_command_that_mends_it() {
 }
 
 #[test]
-fn ten_thousand_domains_load_without_a_key_being_parsed() {
+fn ten_thousand_domains_load_and_change_without_a_pause_in_signing() {
     const DOMAINS: usize = 10_000;
     let dir = tempfile::tempdir().unwrap();
     let sample = Store::new(dir.path().join("sample"));
@@ -457,7 +457,7 @@ fn ten_thousand_domains_load_without_a_key_being_parsed() {
     let files = dir.path().join("sample/example.org");
     let state = fs::read_to_string(files.join("state.toml")).unwrap();
     let state = state.replacen("pending", "retiring", 1).replacen("pending", "active", 1);
-    fs::write(files.join("state.toml"), state).unwrap();
+    fs::write(files.join("state.toml"), &state).unwrap();
     let root = dir.path().join("keys");
     for index in 0..DOMAINS {
         let dir = root.join(format!("d{index}.example"));
@@ -467,9 +467,31 @@ fn ten_thousand_domains_load_without_a_key_being_parsed() {
         }
     }
     let start = Instant::now();
-    let (ring, problems) = load_ring(&root);
+    let (live, problems) = LiveRing::load(&root);
     println!("{DOMAINS} domains of 2 keys: {:?}", start.elapsed());
     assert!(problems.is_empty(), "{:?}", problems[0]);
-    assert_eq!(ring.domains().count(), DOMAINS);
-    assert!(ring.for_domain("d1234.example")[0].signing_key().is_err());
+    assert_eq!(live.current().domains().count(), DOMAINS);
+    assert!(live.current().for_domain("d1234.example")[0].signing_key().is_err());
+
+    // A tenth of them changes: while they are read again, keys are picked from what was there.
+    let later = state.replacen("1970-01-01T00:00:02Z", "1970-01-01T00:00:03Z", 1);
+    assert_ne!(later, state);
+    for index in 0..DOMAINS / 10 {
+        let dir = root.join(format!("d{index}.example"));
+        let new = dir.join(".new-state.toml");
+        fs::write(&new, &later).unwrap();
+        fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();
+        fs::rename(&new, dir.join("state.toml")).unwrap();
+    }
+    let (refreshed, picked) = std::thread::scope(|scope| {
+        let refresh = scope.spawn(|| live.refresh());
+        let mut picked = 0;
+        while !refresh.is_finished() {
+            assert_eq!(live.current().for_domain("d1.example").len(), 1);
+            picked += 1;
+        }
+        (refresh.join().unwrap(), picked)
+    });
+    assert_eq!(refreshed.changed.len(), DOMAINS / 10);
+    assert!(picked > 10_000, "{picked} picks while {} domains were read", DOMAINS / 10);
 }

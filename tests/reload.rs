@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use mailseal::keys::state::Algorithm;
 use mailseal::keys::{DomainName, Order, Policy, Selector, Store};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::daemon::Daemon;
+use support::daemon::{Daemon, MAILSEAL};
 use support::milter::{Edit, Mail, Mta};
 use support::named::{NameServers, Zone};
 use support::process::PATIENCE;
@@ -177,4 +178,24 @@ fn a_key_that_must_not_sign_does_not_after_a_reload_with_another_key_directory()
     rewrite(&daemon, dir.path(), &config("link"));
     await_count(&daemon, "k stops signing until its record is back", 2);
     await_count(&daemon, "selectors=none", 2);
+}
+
+#[test]
+fn keys_that_are_not_there_do_not_take_the_place_of_those_that_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), "first");
+    let daemon = Daemon::start(dir.path(), "serve", &[], &config);
+    for args in [&["generate"][..], &["activate", "--force"]] {
+        let mut keys = Command::new(MAILSEAL);
+        keys.arg("keys").args(args).args(["example.org", "--config"]);
+        assert!(keys.arg(dir.path().join("serve.toml")).output().unwrap().status.success());
+    }
+    await_count(&daemon, "the keys that sign have changed", 1);
+    rewrite(&daemon, dir.path(), &format!("{config}[sign]\nkeys = \"nowhere\"\n"));
+    await_count(&daemon, "sign.keys: no key can be read there", 1);
+    let ours = Mail { client_addr: "127.0.0.1", ..mail() };
+    let outcome = Mta::connect(daemon.addr).unwrap().deliver(&ours).unwrap();
+    let is_signature =
+        |edit: &Edit| matches!(edit, Edit::Insert(_, name, _) if name == "DKIM-Signature");
+    assert!(outcome.edits.iter().any(is_signature), "{:?}", outcome.edits);
 }

@@ -13,7 +13,7 @@ use std::fmt;
 
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
-use mailseal::keys::StoreError;
+use mailseal::keys::{DomainName, StoreError};
 use mailseal::rotation::StepError;
 use mailseal::rules::RuleErrors;
 use mailseal::runtime::RuntimeError;
@@ -82,6 +82,11 @@ pub(crate) fn load_config(arg: &ConfigArg) -> anyhow::Result<Config> {
 
 fn load(arg: &ConfigArg) -> Result<Loaded, ConfigErrors> {
     arg.path.as_ref().map_or_else(|| Ok(Loaded::built_in()), |path| Loaded::from_file(path))
+}
+
+/// The domain that an argument names.
+fn parse_domain(text: &str) -> Result<DomainName, UsageError> {
+    DomainName::parse(text).map_err(|error| UsageError(format!("domain {error}")))
 }
 
 fn block_on(

@@ -27,6 +27,9 @@ enum ReloadError {
     Config(#[from] ConfigErrors),
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// At start one may go on without keys; here mail would leave unsigned that was signed before.
+    #[error("sign.keys: no key can be read there, and now there are some: {0}")]
+    Keys(String),
 }
 
 impl Reloads {
@@ -58,6 +61,9 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
     }
     let before = runtime.load_full();
     let after = before.rebuild(loaded.config)?;
+    if after.keys.current().is_empty() && !before.keys.current().is_empty() {
+        return Err(ReloadError::Keys(after.key_problems.join("; ")));
+    }
     for problem in &after.key_problems {
         tracing::error!("key store: {problem}");
     }

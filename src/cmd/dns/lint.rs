@@ -7,7 +7,7 @@ use mailseal::keys::{Selector, Store, StoreError};
 
 use super::args::Lint;
 use super::{deadline, resolver};
-use crate::cmd::keys::parse_domain;
+use crate::cmd::parse_domain;
 use crate::cmd::print::print;
 use crate::cmd::{Outcome, UsageError, load};
 

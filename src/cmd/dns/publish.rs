@@ -12,7 +12,7 @@ use super::args::Publish;
 use super::verify::Report;
 use super::wanted::{keys, policies};
 use super::{authority, deadline};
-use crate::cmd::keys::parse_domain;
+use crate::cmd::parse_domain;
 use crate::cmd::print::print;
 use crate::cmd::{Outcome, UsageError, load};
 

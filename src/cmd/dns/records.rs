@@ -9,7 +9,7 @@ use mailseal::keys::{DomainName, Selector, Store, StoreError};
 
 use super::args::{self, Records};
 use super::wanted::{consents, keys, policies, record};
-use crate::cmd::keys::parse_domain;
+use crate::cmd::parse_domain;
 use crate::cmd::print::{complain, print};
 use crate::cmd::{Outcome, UsageError, load};
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::args::Verify;
 use super::wanted::{consents, keys, policies};
 use super::{authority, deadline};
-use crate::cmd::keys::parse_domain;
+use crate::cmd::parse_domain;
 use crate::cmd::print::{complain, print};
 use crate::cmd::{Outcome, UsageError, load};
 

@@ -5,9 +5,10 @@ use mailseal::keys::Store;
 use mailseal::keys::state::Algorithm;
 use mailseal::runtime::system_clock;
 
-use super::{config_option, parse_domain, parse_selector, refuse_reader};
+use super::{config_option, parse_selector, refuse_reader};
 use crate::cli::{Algorithms, Generate};
 use crate::cmd::dns::key_lines;
+use crate::cmd::parse_domain;
 use crate::cmd::print::print;
 use crate::cmd::{Outcome, UsageError, load};
 

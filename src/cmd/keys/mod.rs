@@ -81,10 +81,6 @@ pub(super) fn open_store(config: &ConfigArg) -> anyhow::Result<Store> {
     Ok(Store::new(load(config)?.config.sign.keys))
 }
 
-pub(super) fn parse_domain(text: &str) -> Result<DomainName, UsageError> {
-    DomainName::parse(text).map_err(|error| UsageError(format!("domain {error}")))
-}
-
 fn parse_selector(text: Option<&str>) -> Result<Option<Selector>, UsageError> {
     let parsed = text.map(Selector::parse).transpose();
     parsed.map_err(|error| UsageError(format!("selector {error}")))

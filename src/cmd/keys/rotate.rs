@@ -6,9 +6,10 @@ use mailseal::keys::{DomainName, Event, Order, Selector};
 use mailseal::rotation::{Rotation, Step, StepError};
 use mailseal::runtime::system_clock;
 
-use super::{config_option, parse_domain, parse_selector, rotation};
+use super::{config_option, parse_selector, rotation};
 use crate::cli::{Activate, OneKey, Retire, Revoke, Rotate};
 use crate::cmd::dns::key_lines;
+use crate::cmd::parse_domain;
 use crate::cmd::print::{complain, print};
 use crate::cmd::{Outcome, UsageError, load};
 

@@ -5,8 +5,9 @@ use mailseal::rotation::status::DomainStatus;
 use mailseal::runtime::system_clock;
 use serde::Serialize;
 
-use super::{parse_domain, rotation};
+use super::rotation;
 use crate::cli::Status;
+use crate::cmd::parse_domain;
 use crate::cmd::print::{complain, print};
 use crate::cmd::{Outcome, load};
 

@@ -9,8 +9,9 @@ use mailseal::keys::import::{self, FoundKey, OpenDkim, Plan, conf, read_text};
 use mailseal::keys::{DomainName, Order, Policy, Selector, Store};
 use mailseal::runtime::system_clock;
 
-use super::{config_option, open_store, parse_domain, refuse_reader};
+use super::{config_option, open_store, refuse_reader};
 use crate::cli::ConfigArg;
+use crate::cmd::parse_domain;
 use crate::cmd::print::{complain, print};
 use crate::cmd::{Outcome, UsageError, load};
 
