@@ -36,6 +36,8 @@ struct Domain {
     /// The store as the last look left it: what somebody else changed is looked at at once.
     stamp: Stamp,
     watched: Watched,
+    /// What kept the last look from its end; told when it changes.
+    trouble: Option<String>,
 }
 
 /// What a look at a domain brought.
@@ -72,7 +74,7 @@ pub(super) async fn run(runtime: Arc<ArcSwap<Runtime>>, is_reading: bool) {
             let entry = known.entry(looked.domain.clone()).or_default();
             entry.stamp = looked.stamp;
             entry.next = Some(Instant::now() + pause(&looked));
-            tell(&looked, &mut entry.watched);
+            tell(&looked, entry);
         }
         if !is_full {
             sleep(TICK).await;
@@ -163,12 +165,18 @@ fn pause(looked: &Looked) -> Duration {
     if is_pending || has_failed { watch.pending } else { watch.every }
 }
 
-fn tell(looked: &Looked, watched: &mut Watched) {
+fn tell(looked: &Looked, known: &mut Domain) {
     let Looked { runtime, domain, step, policies, state, .. } = looked;
-    let step = match step {
-        Ok(step) => step,
-        Err(error) => return tracing::warn!("keys: {error}"),
+    let trouble = match step {
+        Ok(Step { published: Err(error), .. }) => Some(format!("nothing is published: {error}")),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
     };
+    if let Some(trouble) = trouble.as_ref().filter(|_| trouble != known.trouble) {
+        tracing::warn!("keys of {domain}: {trouble}");
+    }
+    known.trouble = trouble;
+    let Ok(step) = step else { return };
     for event in &step.events {
         if event.is_warning() {
             tracing::warn!("keys of {domain}: {event}");
@@ -176,15 +184,10 @@ fn tell(looked: &Looked, watched: &mut Watched) {
             tracing::info!("keys of {domain}: {event}");
         }
     }
-    match &step.published {
-        Ok(published) => {
-            for published in published {
-                tracing::info!("keys of {domain}: {published}");
-            }
-        }
-        Err(error) => tracing::warn!("keys of {domain}: nothing is published: {error}"),
+    for published in step.published.iter().flatten() {
+        tracing::info!("keys of {domain}: {published}");
     }
-    let drift = watched.compare(domain, &step.looks, policies.clone());
+    let drift = known.watched.compare(domain, &step.looks, policies.clone());
     for fault in &drift.news {
         tracing::warn!("records of {domain}: {fault}");
     }

@@ -10,7 +10,7 @@ use mailseal::config::Config;
 use mailseal::dns::{Authority, Resolver};
 use mailseal::keys::order::LifecycleError;
 use mailseal::keys::state::rfc3339;
-use mailseal::keys::{DomainName, Selector, Store, StoreError};
+use mailseal::keys::{Selector, Store, StoreError};
 use mailseal::rotation::Rotation;
 
 use super::print::{complain, print};
