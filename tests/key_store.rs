@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
@@ -15,23 +17,11 @@ use mailseal::dkim::signing_key::generate_ed25519;
 use mailseal::keys::sighting::{Observation, Shown};
 use mailseal::keys::state::KeyState::{self, Active, Pending, Removed, Retiring, Revoked};
 use mailseal::keys::state::{Algorithm, DomainState};
-use mailseal::keys::{
-    DomainName, Event, KeyRing, LiveRing, Order, Policy, Selector, Store, StoreError,
-};
+use mailseal::keys::{DomainName, LiveRing, Order, Policy, Selector, Store, StoreError};
 use nix::sys::signal::{Signal, raise};
 use nix::unistd::Uid;
+use support::keys::{forced, load_ring};
 use tempfile::TempDir;
-
-/// Has a key sign whatever DNS shows, or the newest of each algorithm.
-fn forced(
-    store: &Store,
-    domain: &DomainName,
-    selector: Option<&Selector>,
-    now: u64,
-) -> Result<Vec<Event>, StoreError> {
-    let order = Order::Activate { selector: selector.cloned(), force: true };
-    store.order(domain, &order, &Policy::default(), now)
-}
 
 const DAY: u64 = 24 * 3600;
 
@@ -39,12 +29,6 @@ const DAY: u64 = 24 * 3600;
 const CHILD_STORE: &str = "MAILSEAL_TEST_STORE";
 const CHILD_STEPS: &str = "MAILSEAL_TEST_STEPS";
 const CHILD_WORK: &str = "MAILSEAL_TEST_WORK";
-
-/// The keys that sign, and what is wrong with the store.
-fn load_ring(root: &Path) -> (std::sync::Arc<KeyRing>, Vec<String>) {
-    let (ring, problems) = LiveRing::load(root);
-    (ring.current(), problems)
-}
 
 fn domain() -> DomainName {
     DomainName::parse("example.org").unwrap()

@@ -1,31 +1,20 @@
 //! The key store: keys are made, activated and published; what is wrong names its remedy.
 
+mod support;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::thread;
 
 use mailseal::dkim::record::{KeyRecord, PublicKey};
 use mailseal::dkim::signing_key::generate_ed25519;
 use mailseal::keys::sighting::{Observation, Shown};
 use mailseal::keys::state::Algorithm;
-use mailseal::keys::{
-    DomainName, Event, KeyRing, LiveRing, Order, Policy, Selector, Store, StoreError,
-};
+use mailseal::keys::{DomainName, Selector, Store, StoreError};
+use support::keys::{forced, load_ring};
 use tempfile::TempDir;
-
-/// Has a key sign whatever DNS shows, or the newest of each algorithm.
-fn forced(
-    store: &Store,
-    domain: &DomainName,
-    selector: Option<&Selector>,
-    now: u64,
-) -> Result<Vec<Event>, StoreError> {
-    let order = Order::Activate { selector: selector.cloned(), force: true };
-    store.order(domain, &order, &Policy::default(), now)
-}
 
 /// A store of its own, and a config file that names it.
 struct Fixture {
@@ -89,12 +78,6 @@ impl Fixture {
         domains.sort();
         (domains, problems.iter().map(ToString::to_string).collect())
     }
-}
-
-/// The keys that sign, and what is wrong with the store.
-fn load_ring(root: &Path) -> (Arc<KeyRing>, Vec<String>) {
-    let (ring, problems) = LiveRing::load(root);
-    (ring.current(), problems)
 }
 
 fn domain(name: &str) -> DomainName {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
@@ -15,24 +17,14 @@ use mailseal::config::Loaded;
 use mailseal::dkim::signing_key::{SigningKey, generate_ed25519, generate_rsa};
 use mailseal::keys::import::tables::Kind;
 use mailseal::keys::import::{OpenDkim, Plan, conf, opendkim, rspamd};
-use mailseal::keys::{DomainName, Event, LiveRing, Order, Policy, Selector, Store, StoreError};
+use mailseal::keys::{DomainName, LiveRing, Store};
 use mailseal::message::envelope::Envelope;
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
 use mailseal::runtime::Runtime;
 use mailseal::verdict::Change;
+use support::keys::forced;
 use tempfile::TempDir;
-
-/// Has a key sign whatever DNS shows, or the newest of each algorithm.
-fn forced(
-    store: &Store,
-    domain: &DomainName,
-    selector: Option<&Selector>,
-    now: u64,
-) -> Result<Vec<Event>, StoreError> {
-    let order = Order::Activate { selector: selector.cloned(), force: true };
-    store.order(domain, &order, &Policy::default(), now)
-}
 
 /// Files to be imported, and a store of its own.
 struct Fixture {

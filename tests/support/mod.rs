@@ -7,6 +7,7 @@ pub mod clamd;
 pub mod daemon;
 pub mod dns;
 pub mod http;
+pub mod keys;
 pub mod live;
 pub mod milter;
 pub mod named;
