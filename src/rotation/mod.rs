@@ -16,6 +16,7 @@ pub mod status;
 use std::time::Duration;
 
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 use crate::config;
 use crate::dns::update::Published;
@@ -82,7 +83,7 @@ impl Rotation {
     /// Looks at a domain's records, does what is due, and publishes what is not shown. Where another
     /// machine is the primary, nothing is written.
     pub async fn step(&self, domain: &DomainName, now: u64) -> Result<Step, StepError> {
-        let looks = self.observe(domain, now).await?;
+        let (looks, now) = self.seen(domain, now).await?;
         let (rotation, name) = (self.clone(), domain.clone());
         let advance = move || {
             let Rotation { store, policy, .. } = &rotation;
@@ -102,14 +103,21 @@ impl Rotation {
 
     /// Looks at a domain's records and writes down what they show.
     pub async fn observe(&self, domain: &DomainName, now: u64) -> Result<Vec<Look>, StepError> {
+        Ok(self.seen(domain, now).await?.0)
+    }
+
+    /// The same, and the time then: a server that answers late shows nothing before.
+    async fn seen(&self, domain: &DomainName, now: u64) -> Result<(Vec<Look>, u64), StepError> {
+        let start = Instant::now();
         let looks = self.look(domain).await?;
+        let now = now.saturating_add(start.elapsed().as_secs());
         let seen = looks.iter().map(|look| (look.selector.clone(), look.observation(now)));
         let seen: Vec<_> = seen.collect();
         if self.policy.primary && !seen.is_empty() {
             let (store, domain) = (self.store.clone(), domain.clone());
             blocking(move || store.observe(&domain, &seen)).await?;
         }
-        Ok(looks)
+        Ok((looks, now))
     }
 }
 
