@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::auth::Authentication;
 use crate::message::origin::{Origin, Role};
+use crate::rules::Found;
 use crate::scan::{ScanResult, ScanTimes};
 use crate::sign::NotSigned;
 
@@ -98,8 +99,9 @@ pub struct Hit {
     /// The rule's own reply text, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
-    /// What matched, for the log: the view and an excerpt, escaped.
-    pub matched: String,
+    /// What the rule found; `None` where it matched by what is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
 }
 
 /// One edit of the message, in the order in which it is applied.
@@ -177,7 +179,10 @@ impl fmt::Display for Verdict {
         writeln!(f, "role {}", self.role.as_str())?;
         write!(f, "{}", self.auth)?;
         for hit in &self.hits {
-            writeln!(f, "hit {} {}", hit.rule, hit.matched)?;
+            match &hit.found {
+                Some(found) => writeln!(f, "hit {} {found}", hit.rule)?,
+                None => writeln!(f, "hit {} nothing that it rules out", hit.rule)?,
+            }
         }
         if let Some(scan) = &self.scan {
             writeln!(f, "scan {}", scan.in_full())?;
