@@ -101,9 +101,7 @@ impl Condition {
         let mut groups = Groups::default();
         self.reasons(&mut |test| {
             if let What::Text(text) = &test.what {
-                let (count, names) = text.pattern.groups();
-                groups.count = groups.count.max(count);
-                groups.names.extend(names);
+                groups.add(&text.pattern);
             }
         });
         groups

@@ -16,6 +16,7 @@
 mod action;
 mod captures;
 mod condition;
+mod edit;
 mod error;
 mod example;
 mod fact;
@@ -189,6 +190,11 @@ impl RuleSet {
     pub fn evaluate(&self, facts: &Facts<'_>) -> Vec<Hit> {
         let texts = Texts::new(facts.headers, facts.body, facts.is_cut, MimeLimits::default());
         self.evaluate_with(facts, &self.look(&texts))
+    }
+
+    /// What is allowed in rules and still deserves a word, each as `path:line:col: message`.
+    pub fn warnings(&self) -> Vec<String> {
+        self.rules.iter().flat_map(Rule::warnings).collect()
     }
 
     /// Runs all examples, rule by rule.

@@ -70,6 +70,17 @@ impl Rule {
         }
     }
 
+    /// What deserves a word at load, each as `path:line:col: message`.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.deed.warnings().iter().map(|warning| {
+            let complaint = Complaint {
+                message: format!("rule \"{}\": {}", self.name, warning.complaint.message),
+                hint: warning.complaint.hint.clone(),
+            };
+            self.origin.report(Located { at: warning.at, complaint })
+        })
+    }
+
     /// The names of the rules that it names.
     pub(super) fn referred(&self) -> Vec<String> {
         let mut names = Vec::new();
