@@ -7,7 +7,8 @@ use super::found::Found;
 use super::list::List;
 use super::looked::Place;
 use super::pattern::Pattern;
-use crate::message::mime::{Ambiguity, Attachment, Limit, Link, Mime};
+use crate::message::mime::{Ambiguity, Attachment, Limit, Mime};
+use crate::message::text::Link;
 use crate::text::excerpt;
 
 /// One such test.

@@ -117,10 +117,6 @@ impl Part {
         }
     }
 
-    /// Whether it is read while the message is looked at, and not from its envelope or results.
-    pub(super) fn is_of_message(&self) -> bool {
-        matches!(self, Self::Header(_) | Self::Body | Self::Link)
-    }
 
     /// Whether what was kept of the body is read for it.
     pub(super) fn is_of_body(&self) -> bool {
