@@ -117,7 +117,6 @@ impl Part {
         }
     }
 
-
     /// Whether what was kept of the body is read for it.
     pub(super) fn is_of_body(&self) -> bool {
         matches!(self, Self::Body | Self::Link)

@@ -24,8 +24,8 @@ use super::header::HeaderBlock;
 use super::text::{self, Folding, Link};
 use texts::Texts;
 
-pub use attachment::{Attachment, Member};
 pub use ambiguity::{Ambiguity, Limit};
+pub use attachment::{Attachment, Member};
 pub use part::Part;
 pub use transfer::Encoding;
 
