@@ -27,6 +27,7 @@
 //! | `rotation/` | what DNS shows of our keys, and what is done about it |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
+//! | `doctor/` | what will break between the MTA's configuration and ours |
 //! | `telemetry/` | the log with its one line a message, metrics and health |
 //!
 //! # Flow
@@ -75,6 +76,7 @@ pub(crate) mod changes;
 pub mod config;
 pub mod dkim;
 pub mod dns;
+pub mod doctor;
 pub mod keys;
 pub mod message;
 pub(crate) mod milter;
