@@ -18,6 +18,7 @@
 //! | `dkim/` | the leaf that verifying, signing and key records share |
 //! | `dns/` | the one door to DNS; what we publish: records, updates, what each server shows |
 //! | `rules/` | header and body rules |
+//! | `checks/` | the built-in checks |
 //! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
@@ -72,6 +73,7 @@
 
 pub mod auth;
 pub(crate) mod changes;
+pub(crate) mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;
