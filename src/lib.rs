@@ -26,6 +26,7 @@
 //! | `sign/` | which keys sign a message, and its ARC seal |
 //! | `keys/` | the key store and the life of a key |
 //! | `rotation/` | what DNS shows of our keys, and what is done about it |
+//! | `file.rs` | the one reader of files |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
 //! | `telemetry/` | the log with its one line a message, metrics and health |
@@ -77,6 +78,7 @@ pub(crate) mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;
+pub mod file;
 pub mod keys;
 pub mod message;
 pub(crate) mod milter;
