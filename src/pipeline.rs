@@ -12,6 +12,7 @@ use crate::auth::explain::{Traces, Whole, explain};
 use crate::auth::lookups::Lookups;
 use crate::auth::{Authentication, arc, results};
 use crate::changes::{Wanted, changes};
+use crate::checks;
 use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
 use crate::message::Draft;
@@ -296,7 +297,9 @@ impl Subject {
 
 /// Puts together what the stages say: policy, then signatures and changes.
 fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
-    let decision = policy::decide(&subject.runtime.config, &findings(&subject, &found));
+    let checks = checks::findings(&facts(&subject, &found));
+    let findings = findings(&subject, &found, &checks);
+    let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
     let mut signed = sign(&mut subject, plan, &found.hashes, is_delivered);
@@ -323,7 +326,22 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     }
 }
 
-fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {
+fn facts<'a>(subject: &'a Subject, found: &'a Found) -> checks::Facts<'a> {
+    checks::Facts {
+        config: &subject.runtime.config,
+        origin: subject.origin,
+        envelope: &subject.envelope,
+        headers: &subject.headers,
+        author: &subject.author,
+        auth: &found.auth,
+    }
+}
+
+fn findings<'a>(
+    subject: &'a Subject,
+    found: &'a Found,
+    checks: &'a [checks::Finding],
+) -> Findings<'a> {
     Findings {
         origin: subject.origin,
         envelope: &subject.envelope,
@@ -331,6 +349,7 @@ fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {
         author: &subject.author,
         auth: &found.auth,
         hits: found.hits.as_deref(),
+        checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
     }
