@@ -3,6 +3,8 @@
 //! Failure: nothing here fails. Trouble is a result (`temperror`, `unscanned`), and policy says
 //! what it means.
 
+mod leave;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,8 +12,7 @@ use tokio::time::Instant;
 
 use crate::auth::explain::{Traces, Whole, explain};
 use crate::auth::lookups::Lookups;
-use crate::auth::{Authentication, arc, results};
-use crate::changes::{Wanted, changes};
+use crate::auth::{Authentication, arc};
 use crate::checks;
 use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
@@ -22,12 +23,13 @@ use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::received::{self, ReceivedFrom};
-use crate::policy::{self, Decision, Findings};
+use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
-use crate::sign::{self, NotSigned, Signed, Signers};
-use crate::verdict::{Change, Disposition, Hit, Verdict};
+use crate::sign::{self, NotSigned, Signers};
+use crate::verdict::{Disposition, Hit, Verdict};
+use leave::{leave, unsigned};
 
 /// How much of a message is handed on at once where all of it is there already.
 const CHUNK_BYTES: usize = 65_536;
@@ -302,12 +304,12 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
-    let mut signed = sign(&mut subject, plan, &found.hashes, is_delivered);
-    subject.reasons.append(&mut signed.reasons);
-    let changes = if is_delivered {
-        edits(&mut subject, plan, &found, &decision, &signed)
+    let (signed, changes) = if is_delivered {
+        leave(&mut subject, plan, &found, &decision)
     } else {
-        Vec::new()
+        let mut signed = unsigned(&mut subject, plan);
+        subject.reasons.append(&mut signed.reasons);
+        (signed, Vec::new())
     };
     subject.reasons.extend(decision.reasons);
     Verdict {
@@ -352,53 +354,6 @@ fn findings<'a>(
         checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
-    }
-}
-
-/// The edits of a message that is delivered.
-fn edits(
-    subject: &mut Subject,
-    plan: &Plan,
-    found: &Found,
-    decision: &Decision,
-    signed: &Signed,
-) -> Vec<Change> {
-    let Subject { runtime, envelope, headers, origin, sealing, reasons, .. } = subject;
-    let Found { hashes, auth, scan, .. } = found;
-    let authserv_id = &runtime.config.identity.authserv_id;
-    let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, auth));
-    let received_spf = match plan {
-        Plan::Verify if runtime.config.verify.received_spf => {
-            let field = |spf| results::received_spf(authserv_id, envelope, spf);
-            auth.spf.iter().map(field).collect()
-        }
-        _ => Vec::new(),
-    };
-    let sealed = sealing.as_ref().and_then(|sealing| {
-        sealing.seal(signed.headers.as_ref().unwrap_or(headers), hashes, auth, reasons)
-    });
-    let held = decision.disposition == Disposition::Quarantine;
-    let wanted = Wanted {
-        results: results.as_deref(),
-        received_spf: &received_spf,
-        scan: scan.as_ref(),
-        tags: &decision.tags,
-        refolded: &signed.refolded,
-        signatures: &signed.signatures,
-        sealed: sealed.as_ref(),
-        quarantine: decision.cause.as_deref().filter(|_| held),
-    };
-    changes(headers, *origin, &runtime.authserv_ids, &wanted)
-}
-
-fn sign(subject: &mut Subject, plan: &Plan, hashes: &BodyHashes, is_delivered: bool) -> Signed {
-    match (plan, subject.not_signed.take()) {
-        (Plan::Sign(signers), _) if is_delivered => {
-            signers.sign(&subject.headers, hashes, subject.now)
-        }
-        (Plan::Sign(_), _) => Signed::not(NotSigned::Refused),
-        (_, Some(reason)) => Signed::not(reason),
-        (_, None) => Signed::default(),
     }
 }
 

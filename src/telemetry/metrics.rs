@@ -75,6 +75,7 @@ struct ServerLabels {
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct HitLabels {
     rule: String,
+    shadow: String,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -132,7 +133,12 @@ impl Metrics {
             self.not_signed.get_or_create(&ReasonLabels { reason: reason.label() }).inc();
         }
         for hit in &verdict.hits {
-            self.hits.get_or_create(&HitLabels { rule: hit.rule.clone() }).inc();
+            self.hits
+                .get_or_create(&HitLabels {
+                    rule: hit.rule.clone(),
+                    shadow: hit.shadow.to_string(),
+                })
+                .inc();
         }
     }
 
