@@ -20,12 +20,22 @@ use super::warnings::warnings;
 /// No config file of people is larger.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The text of a file.
+/// The text of a config file.
 pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
+    read_up_to(path, FILE_BYTES_MAX, "a config file")
+}
+
+/// The text of a file that may be larger; `what` says what it should be.
+pub(crate) fn read_up_to(
+    path: &Path,
+    bytes_max: u64,
+    what: &'static str,
+) -> Result<String, ConfigErrors> {
     let unreadable = |reason: String| ConfigErrors::Unreadable { path: path.to_owned(), reason };
-    let bytes = read_bytes(path).map_err(|error| unreadable(cannot_read(&error)))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(unreadable("larger than 1 MiB; is this a config file?".to_owned()));
+    let bytes = read_bytes(path, bytes_max).map_err(|error| unreadable(cannot_read(&error)))?;
+    if bytes.len() as u64 > bytes_max {
+        let mib = bytes_max / 1024 / 1024;
+        return Err(unreadable(format!("larger than {mib} MiB; is this {what}?")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
@@ -34,7 +44,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
 }
 
 /// One octet more than allowed, at most. Only regular files are opened: a FIFO would wait for ever.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -43,7 +53,7 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
