@@ -26,8 +26,10 @@
 //! | `sign/` | which keys sign a message, and its ARC seal |
 //! | `keys/` | the key store and the life of a key |
 //! | `rotation/` | what DNS shows of our keys, and what is done about it |
+//! | `file.rs` | the one reader of files |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
+//! | `doctor/` | what will break between the MTA's configuration and ours |
 //! | `telemetry/` | the log with its one line a message, metrics and health |
 //!
 //! # Flow
@@ -77,6 +79,8 @@ pub mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;
+pub mod doctor;
+pub mod file;
 pub mod keys;
 pub mod message;
 pub(crate) mod milter;

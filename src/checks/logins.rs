@@ -21,6 +21,7 @@ use std::path::Path;
 use super::login_line::{self, Line};
 use crate::config::error::Places;
 use crate::config::{ConfigErrors, source};
+use crate::file;
 
 /// A million addresses of 60 octets, twice.
 const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
@@ -62,7 +63,14 @@ pub struct Terms<'a> {
 impl Logins {
     /// The logins in a file.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        let text = source::read_up_to(path, FILE_BYTES_MAX, "a table of logins")?;
+        let unreadable =
+            |reason: String| ConfigErrors::Unreadable { path: path.to_owned(), reason };
+        let text =
+            file::text(path, FILE_BYTES_MAX).map_err(|error| unreadable(error.reason()))?;
+        if text.is_empty() {
+            // A full disk cuts a file to nothing; taken for a table, nobody's mail would be signed.
+            return Err(unreadable("is empty; name a table, or take identity_gate.map away".into()));
+        }
         Self::parse(&text, path)
     }
 
