@@ -7,8 +7,10 @@ pub mod domain;
 pub mod envelope;
 pub mod file;
 pub mod header;
+pub mod mime;
 pub mod origin;
 pub(crate) mod received;
+pub mod text;
 
 use crate::config::Limits;
 use envelope::Envelope;
