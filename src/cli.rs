@@ -77,6 +77,9 @@ pub(crate) struct Check {
     /// A recipient; may be given more than once
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) rcpt: Vec<String>,
+    /// As if the client asked to be told of delivery to the recipients (NOTIFY=SUCCESS)
+    #[arg(long)]
+    pub(crate) notify_success: bool,
     /// The user that the client authenticated as
     #[arg(long, value_name = "USER")]
     pub(crate) auth: Option<String>,

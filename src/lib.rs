@@ -75,7 +75,7 @@
 
 pub mod auth;
 pub(crate) mod changes;
-pub(crate) mod checks;
+pub mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;

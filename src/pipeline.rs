@@ -3,26 +3,27 @@
 //! Failure: nothing here fails. Trouble is a result (`temperror`, `unscanned`), and policy says
 //! what it means.
 
+mod checking;
 mod leave;
+mod verifying;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::auth::explain::{Traces, Whole, explain};
+use crate::auth::Authentication;
+use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
-use crate::auth::{Authentication, arc};
 use crate::checks;
-use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
-use crate::dkim::verify::{self, Check};
+use crate::checks::identity_gate::Mismatch;
+use crate::dkim::digest::{BodyHasher, BodyHashes};
 use crate::message::Draft;
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
-use crate::message::envelope::{Client, Envelope};
+use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
-use crate::message::received::{self, ReceivedFrom};
 use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
@@ -56,6 +57,8 @@ struct Subject {
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
     sealing: Option<Sealing>,
+    /// What the identity gate found.
+    mismatch: Option<Mismatch>,
     /// Why nobody is to sign it, where it could be expected.
     not_signed: Option<NotSigned>,
     reasons: Vec<String>,
@@ -153,6 +156,7 @@ impl Subject {
             is_space_assumed,
             origin,
             sealing: None,
+            mismatch: None,
             not_signed: None,
             reasons: vec![reason],
             explained: None,
@@ -172,6 +176,11 @@ impl Subject {
             self.reasons.push("not verified: verify.enabled is off".to_owned());
             return Plan::Pass;
         }
+        self.mismatch = self.identity_mismatch();
+        if let Some(mismatch) = &self.mismatch {
+            self.not_signed = Some(NotSigned::Identity(mismatch.clone()));
+            return Plan::Pass;
+        }
         let Self { runtime, origin, envelope, author, headers, now, .. } = self;
         match Signers::choose(runtime, *origin, envelope, author, headers, *now) {
             // A simple signature over white space that we only assume would not verify.
@@ -184,36 +193,6 @@ impl Subject {
         }
     }
 
-    /// Starts what the envelope has not started yet, and what the header tells to look up.
-    fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, Vec<BodyWant>) {
-        if self.origin == Origin::Relay {
-            // What was asked of the relay itself says nothing of the message.
-            lookups = lookups.afresh();
-            self.look_behind_relay();
-            lookups.start_iprev(&self.runtime, &self.envelope.client);
-        }
-        if !lookups.has_spf() {
-            lookups.start_spf(&self.runtime, &self.envelope);
-        }
-        let signatures = verify::begin(&self.headers, self.now);
-        if signatures.left_out > 0 {
-            self.reasons.push(format!("{} more signatures were not verified", signatures.left_out));
-        }
-        let dkim_wants = signatures.checks.iter().filter_map(|check| match check {
-            Check::Pending(pending) => Some(pending.body_want()),
-            Check::Done(_) => None,
-        });
-        let mut wants: Vec<BodyWant> = dkim_wants.collect();
-        let chain = arc::begin(&self.headers, self.now);
-        if let arc::Check::Pending(pending) = &chain {
-            wants.extend(pending.body_wants());
-        }
-        lookups.start_dmarc(&self.runtime, &self.author, &signatures.checks);
-        lookups.start_dkim(&self.runtime, &self.headers, signatures);
-        lookups.start_arc(&self.runtime, &self.headers, chain, self.envelope.client.addr);
-        (lookups, wants)
-    }
-
     fn choose_sealing(&mut self, plan: &Plan) {
         let unverified = !self.origin.is_ours() && !matches!(plan, Plan::Verify);
         if unverified || self.over_limit.is_some() {
@@ -223,47 +202,6 @@ impl Subject {
             Ok(sealing) => self.sealing = sealing,
             Err(reason) => self.reasons.push(format!("not sealed: {reason}")),
         }
-    }
-
-    /// Puts the client that a trusted relay names in the place of the relay.
-    fn look_behind_relay(&mut self) {
-        let relays = &self.runtime.config.identity.trusted_relays;
-        if let Some(ReceivedFrom { addr, helo }) = received::client(&self.headers, relays) {
-            self.envelope.client = Client { addr: Some(addr), name: None };
-            self.envelope.helo = Some(helo);
-        } else {
-            // SPF of the relay's own address would fail, and say nothing.
-            self.envelope.client.addr = None;
-            self.reasons.push("SPF not checked: the relay names no client".to_owned());
-        }
-    }
-
-    async fn authenticate(
-        &self,
-        plan: &Plan,
-        lookups: Lookups,
-        hashes: &BodyHashes,
-    ) -> Authentication {
-        match plan {
-            Plan::Verify => {
-                lookups.settle(&self.runtime.resolver.until(self.deadline), hashes).await
-            }
-            Plan::Sign(_) | Plan::Pass => Authentication::default(),
-        }
-    }
-
-    /// Adds why each method said what it said.
-    async fn explain(&mut self, auth: &Authentication) {
-        let Some((traces, body)) = self.explained.take() else { return };
-        let message = Whole {
-            headers: &self.headers,
-            body: &body,
-            now: self.now,
-            trusted_sealers: &self.runtime.config.arc.trusted_sealers,
-        };
-        let dns = self.runtime.resolver.until(self.deadline);
-        let sentences = explain(auth, message, &traces, &dns).await;
-        self.reasons.extend(sentences);
     }
 
     async fn scanned(&self, scan: Option<Scan>) -> Option<Scanned> {
@@ -299,7 +237,7 @@ impl Subject {
 
 /// Puts together what the stages say: policy, then signatures and changes.
 fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
-    let checks = checks::findings(&facts(&subject, &found));
+    let checks = subject.checked(&found);
     let findings = findings(&subject, &found, &checks);
     let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
@@ -325,17 +263,6 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         not_signed: signed.without,
         changes,
         reasons: subject.reasons,
-    }
-}
-
-fn facts<'a>(subject: &'a Subject, found: &'a Found) -> checks::Facts<'a> {
-    checks::Facts {
-        config: &subject.runtime.config,
-        origin: subject.origin,
-        envelope: &subject.envelope,
-        headers: &subject.headers,
-        author: &subject.author,
-        auth: &found.auth,
     }
 }
 

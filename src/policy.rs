@@ -12,7 +12,7 @@ use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
 use crate::checks;
 use crate::config::{self, Config, Exempt};
-use crate::message::address::{Author, sender_domain};
+use crate::message::address::{Author, is_or_is_at};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
@@ -201,7 +201,14 @@ fn exempted(config: &Config, findings: &Findings<'_>) -> Option<String> {
     let matters = !findings.origin.is_ours() && is_exempt(config, findings);
     let would = || authentication::findings(config, findings.auth);
     let spared = would().into_iter().filter(|finding| matters && finding.action != Action::Off);
-    let causes: Vec<String> = spared.map(|finding| finding.cause).collect();
+    let of_checks = findings
+        .checks
+        .iter()
+        .filter(|found| matters && found.lifted_by_exemption && found.action != Action::Off);
+    let causes: Vec<String> = spared
+        .map(|finding| finding.cause)
+        .chain(of_checks.map(|found| found.cause.clone()))
+        .collect();
     (!causes.is_empty())
         .then(|| format!("exempt, [[policy.exempt]] names the message: {}", causes.join(", ")))
 }
@@ -271,11 +278,6 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
             .is_some_and(|sealer| exempt.sealers.iter().any(|domain| domain == sealer))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
-}
-
-/// Whether an address is the entry, or of the domain that the entry is.
-fn is_or_is_at(address: &str, entry: &str) -> bool {
-    address.eq_ignore_ascii_case(entry) || sender_domain(address).as_deref() == Some(entry)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

@@ -34,6 +34,9 @@ const KEPT_TO: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "auth/results",
     "changes",
+    "checks/identity_gate.rs",
+    "checks/login_line.rs",
+    "checks/mod.rs",
     "dkim/",
     "keys/advice.rs",
     "keys/event.rs",

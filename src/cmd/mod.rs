@@ -64,7 +64,10 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<UsageError>()
             || cause.is::<ConfigErrors>()
             || cause.is::<RuleErrors>()
-            || matches!(cause.downcast_ref(), Some(RuntimeError::Rules(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(RuntimeError::Rules(_) | RuntimeError::Logins(_))
+            )
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
             || cause.downcast_ref().is_some_and(StepError::is_usage)
     };

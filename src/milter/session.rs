@@ -1,6 +1,6 @@
 //! One connection of an MTA: the SMTP session's data, and that of the transaction under way.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{Service, apply};
 use crate::auth::lookups::Lookups;
 use crate::message::Draft;
-use crate::message::envelope::{Client, Envelope, bare_path};
+use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
 use crate::message::origin::{self, Origin};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
@@ -165,6 +165,7 @@ impl Session {
             helo: self.helo.clone(),
             mail_from: path(reverse_path),
             recipients: Vec::new(),
+            success_asked: 0,
             auth_user: auth_user(macros),
             daemon_name: self.daemon_name.clone(),
             queue_id: macro_text(macros, c"i"),
@@ -182,8 +183,12 @@ impl Session {
         });
     }
 
-    pub(super) fn rcpt(&mut self, forward_path: &[u8]) {
+    pub(super) fn rcpt(&mut self, args: &[CString]) {
+        let (forward_path, args) =
+            args.split_first().map_or((&b""[..], args), |(path, args)| (path.as_bytes(), args));
         if let Some(Transaction { draft, runtime, .. }) = &mut self.transaction {
+            let asks = args.iter().any(|arg| asks_for_success(arg.as_bytes()));
+            draft.envelope.success_asked += usize::from(asks);
             draft.add_recipient(path(forward_path), &runtime.config.limits);
         }
     }
