@@ -4,6 +4,7 @@
 //! what it means.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -26,7 +27,8 @@ use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signed, Signers};
-use crate::verdict::{Change, Disposition, Hit, Verdict};
+use crate::telemetry::story;
+use crate::verdict::{Change, Disposition, Hit, Story, Times, Trail, Verdict};
 
 /// How much of a message is handed on at once where all of it is there already.
 const CHUNK_BYTES: usize = 65_536;
@@ -56,8 +58,12 @@ struct Subject {
     /// Why nobody is to sign it, where it could be expected.
     not_signed: Option<NotSigned>,
     reasons: Vec<String>,
-    /// What an explanation of the results needs, where somebody wants to read one.
-    explained: Option<(Traces, Bytes)>,
+    /// What an explanation of the results needs, where somebody wants to read one: the look-ups, and
+    /// the body where it is all there.
+    explained: Option<(Traces, Option<Bytes>)>,
+    /// When the header was complete.
+    opened: Instant,
+    trail: Trail,
 }
 
 /// What was found once the message is through.
@@ -81,6 +87,7 @@ impl Inspection {
     /// Decides origin and role, and starts everything that the header tells to look up.
     pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
         let mut subject = Subject::new(runtime, draft);
+        subject.follow(&lookups);
         let plan = subject.plan();
         let (lookups, mut wants) = match &plan {
             Plan::Verify => subject.start_verifying(lookups),
@@ -95,6 +102,7 @@ impl Inspection {
 
     /// Takes the next chunk of the body.
     pub async fn write(&mut self, chunk: Bytes) {
+        self.subject.trail.octets += chunk.len() as u64;
         if let Plan::Sign(signers) = &mut self.plan {
             signers.update(&chunk);
         }
@@ -108,11 +116,18 @@ impl Inspection {
             subject.envelope.queue_id = queue_id;
         }
         let Body { hashes, kept, scan } = sink.finish();
-        let (auth, scan, hits) = tokio::join!(
-            subject.authenticate(&plan, lookups, &hashes),
-            subject.scanned(scan),
-            subject.matched(kept),
+        let ((auth, authenticate), (scan, scanned), (hits, rules)) = tokio::join!(
+            timed(subject.authenticate(&plan, lookups, &hashes)),
+            timed(subject.scanned(scan)),
+            timed(subject.matched(kept)),
         );
+        subject.trail.times = Times {
+            body: subject.opened.elapsed().saturating_sub(authenticate.max(scanned).max(rules)),
+            authenticate,
+            rules,
+            scan: scanned,
+            ..Times::default()
+        };
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
         evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
@@ -127,7 +142,7 @@ impl Inspection {
         }
         let mut inspection = Self::open(runtime, draft, lookups).await;
         let mut body = Bytes::from(body);
-        inspection.subject.explained = Some((traces, body.clone()));
+        inspection.subject.explained = Some((traces, Some(body.clone())));
         while !body.is_empty() {
             inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
         }
@@ -153,6 +168,17 @@ impl Subject {
             not_signed: None,
             reasons: vec![reason],
             explained: None,
+            opened: Instant::now(),
+            trail: Trail::default(),
+        }
+    }
+
+    /// Keeps what the story of this message needs, where it is told.
+    fn follow(&mut self, lookups: &Lookups) {
+        let Self { runtime, envelope, author, .. } = self;
+        if story::is_told(&runtime.config.telemetry, envelope, author.domain()) {
+            let traces = lookups.traces().cloned().unwrap_or_default();
+            self.explained = Some((traces, None));
         }
     }
 
@@ -254,13 +280,37 @@ impl Subject {
         let Some((traces, body)) = self.explained.take() else { return };
         let message = Whole {
             headers: &self.headers,
-            body: &body,
+            body: body.as_deref(),
+            shows_content: body.is_some() || story::tells_content(),
             now: self.now,
             trusted_sealers: &self.runtime.config.arc.trusted_sealers,
         };
-        let dns = self.runtime.resolver.until(self.deadline);
-        let sentences = explain(auth, message, &traces, &dns).await;
-        self.reasons.extend(sentences);
+        // What `check` may ask would hold mail up.
+        let dns = body.as_ref().map(|_| self.runtime.resolver.until(self.deadline));
+        let sentences = explain(auth, message, &traces, dns.as_ref()).await;
+        if body.is_some() {
+            self.reasons.extend(sentences);
+        } else {
+            let is_chosen = story::is_chosen(
+                &self.runtime.config.telemetry,
+                &self.envelope,
+                self.author.domain(),
+            );
+            self.trail.story = Some(Story { is_chosen, explained: sentences });
+        }
+    }
+
+    fn trail(&mut self) -> Trail {
+        let id = self.headers.named("Message-ID").next();
+        let id = id.map(|field| String::from_utf8_lossy(field.value.trim_ascii()).into_owned());
+        Trail {
+            envelope: std::mem::take(&mut self.envelope),
+            author: self.author.domain().map(str::to_owned),
+            message_id: id,
+            octets: self.trail.octets + self.headers.octets().len() as u64,
+            over_limit: self.over_limit,
+            ..std::mem::take(&mut self.trail)
+        }
     }
 
     async fn scanned(&self, scan: Option<Scan>) -> Option<Scanned> {
@@ -299,6 +349,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     let decision = policy::decide(&subject.runtime.config, &findings(&subject, &found));
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
+    let begun = Instant::now();
     let mut signed = sign(&mut subject, plan, &found.hashes, is_delivered);
     subject.reasons.append(&mut signed.reasons);
     let changes = if is_delivered {
@@ -307,8 +358,10 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         Vec::new()
     };
     subject.reasons.extend(decision.reasons);
+    subject.trail.times.sign = begun.elapsed();
     Verdict {
-        queue_id: subject.envelope.queue_id,
+        queue_id: subject.envelope.queue_id.clone(),
+        trail: subject.trail(),
         disposition: decision.disposition,
         reply: decision.reply,
         origin: subject.origin,
@@ -321,6 +374,13 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         changes,
         reasons: subject.reasons,
     }
+}
+
+/// What came of it, and how long that took.
+async fn timed<T>(stage: impl Future<Output = T>) -> (T, Duration) {
+    let begun = Instant::now();
+    let outcome = stage.await;
+    (outcome, begun.elapsed())
 }
 
 fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {

@@ -1,5 +1,7 @@
 //! The verdict on one message: what every stage found and what is to be done about it.
 
+pub mod trail;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -8,6 +10,8 @@ use crate::auth::Authentication;
 use crate::message::origin::{Origin, Role};
 use crate::scan::{ScanResult, ScanTimes};
 use crate::sign::NotSigned;
+
+pub use trail::{Story, Times, Trail};
 
 /// How an operator wants a finding treated: the values of the policy settings and of a rule's
 /// `action`, ordered by strictness, so that the strictest of one step is their maximum.
@@ -158,6 +162,9 @@ pub struct Verdict {
     /// How long it took; not part of the record that `check` prints, which is the same every time.
     #[serde(skip)]
     pub scan_times: Option<ScanTimes>,
+    /// What the log tells beside it.
+    #[serde(skip)]
+    pub trail: Trail,
     /// Why it has no signature, or none of some key; as labels.
     pub not_signed: Vec<NotSigned>,
     /// The edits, in the order in which they are applied.
