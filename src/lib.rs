@@ -18,6 +18,7 @@
 //! | `dkim/` | the leaf that verifying, signing and key records share |
 //! | `dns/` | the one door to DNS; what we publish: records, updates, what each server shows |
 //! | `rules/` | header and body rules |
+//! | `checks/` | the built-in checks |
 //! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
@@ -28,6 +29,7 @@
 //! | `file.rs` | the one reader of files |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
+//! | `doctor/` | what will break between the MTA's configuration and ours |
 //! | `telemetry/` | the log with its one line a message, metrics and health |
 //!
 //! # Flow
@@ -73,9 +75,11 @@
 
 pub mod auth;
 pub(crate) mod changes;
+pub(crate) mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;
+pub mod doctor;
 pub mod file;
 pub mod keys;
 pub mod message;

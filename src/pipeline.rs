@@ -3,16 +3,19 @@
 //! Failure: nothing here fails. Trouble is a result (`temperror`, `unscanned`), and policy says
 //! what it means.
 
+mod trail;
+mod whole;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::auth::explain::{Traces, Whole, explain};
+use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
 use crate::auth::{Authentication, arc, results};
 use crate::changes::{Wanted, changes};
+use crate::checks;
 use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
 use crate::message::Draft;
@@ -27,11 +30,9 @@ use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signed, Signers};
-use crate::telemetry::story;
-use crate::verdict::{Change, Disposition, Hit, Story, Times, Trail, Verdict};
+use crate::verdict::{Change, Disposition, Hit, Trail, Verdict};
 
-/// How much of a message is handed on at once where all of it is there already.
-const CHUNK_BYTES: usize = 65_536;
+use self::trail::timed;
 
 /// A message whose body is on its way.
 pub struct Inspection {
@@ -121,32 +122,10 @@ impl Inspection {
             timed(subject.scanned(scan)),
             timed(subject.matched(kept)),
         );
-        subject.trail.times = Times {
-            body: subject.opened.elapsed().saturating_sub(authenticate.max(scanned).max(rules)),
-            authenticate,
-            rules,
-            scan: scanned,
-            ..Times::default()
-        };
+        subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
         evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
-    }
-
-    /// Judges a message that is all there, and explains the results.
-    pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
-        let traces = Traces::default();
-        let mut lookups = Lookups::traced(traces.clone());
-        if runtime.config.verify.enabled {
-            lookups.start_iprev(runtime, &draft.envelope.client);
-        }
-        let mut inspection = Self::open(runtime, draft, lookups).await;
-        let mut body = Bytes::from(body);
-        inspection.subject.explained = Some((traces, Some(body.clone())));
-        while !body.is_empty() {
-            inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
-        }
-        inspection.finish(None).await
     }
 }
 
@@ -170,15 +149,6 @@ impl Subject {
             explained: None,
             opened: Instant::now(),
             trail: Trail::default(),
-        }
-    }
-
-    /// Keeps what the story of this message needs, where it is told.
-    fn follow(&mut self, lookups: &Lookups) {
-        let Self { runtime, envelope, author, .. } = self;
-        if story::is_told(&runtime.config.telemetry, envelope, author.domain()) {
-            let traces = lookups.traces().cloned().unwrap_or_default();
-            self.explained = Some((traces, None));
         }
     }
 
@@ -275,44 +245,6 @@ impl Subject {
         }
     }
 
-    /// Adds why each method said what it said.
-    async fn explain(&mut self, auth: &Authentication) {
-        let Some((traces, body)) = self.explained.take() else { return };
-        let message = Whole {
-            headers: &self.headers,
-            body: body.as_deref(),
-            shows_content: body.is_some() || story::tells_content(),
-            now: self.now,
-            trusted_sealers: &self.runtime.config.arc.trusted_sealers,
-        };
-        // What `check` may ask would hold mail up.
-        let dns = body.as_ref().map(|_| self.runtime.resolver.until(self.deadline));
-        let sentences = explain(auth, message, &traces, dns.as_ref()).await;
-        if body.is_some() {
-            self.reasons.extend(sentences);
-        } else {
-            let is_chosen = story::is_chosen(
-                &self.runtime.config.telemetry,
-                &self.envelope,
-                self.author.domain(),
-            );
-            self.trail.story = Some(Story { is_chosen, explained: sentences });
-        }
-    }
-
-    fn trail(&mut self) -> Trail {
-        let id = self.headers.named("Message-ID").next();
-        let id = id.map(|field| String::from_utf8_lossy(field.value.trim_ascii()).into_owned());
-        Trail {
-            envelope: std::mem::take(&mut self.envelope),
-            author: self.author.domain().map(str::to_owned),
-            message_id: id,
-            octets: self.trail.octets + self.headers.octets().len() as u64,
-            over_limit: self.over_limit,
-            ..std::mem::take(&mut self.trail)
-        }
-    }
-
     async fn scanned(&self, scan: Option<Scan>) -> Option<Scanned> {
         match scan {
             Some(scan) => Some(scan.finish(self.deadline).await),
@@ -346,7 +278,9 @@ impl Subject {
 
 /// Puts together what the stages say: policy, then signatures and changes.
 fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
-    let decision = policy::decide(&subject.runtime.config, &findings(&subject, &found));
+    let checks = checks::findings(&facts(&subject, &found));
+    let findings = findings(&subject, &found, &checks);
+    let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
     let begun = Instant::now();
@@ -376,14 +310,22 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     }
 }
 
-/// What came of it, and how long that took.
-async fn timed<T>(stage: impl Future<Output = T>) -> (T, Duration) {
-    let begun = Instant::now();
-    let outcome = stage.await;
-    (outcome, begun.elapsed())
+fn facts<'a>(subject: &'a Subject, found: &'a Found) -> checks::Facts<'a> {
+    checks::Facts {
+        config: &subject.runtime.config,
+        origin: subject.origin,
+        envelope: &subject.envelope,
+        headers: &subject.headers,
+        author: &subject.author,
+        auth: &found.auth,
+    }
 }
 
-fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {
+fn findings<'a>(
+    subject: &'a Subject,
+    found: &'a Found,
+    checks: &'a [checks::Finding],
+) -> Findings<'a> {
     Findings {
         origin: subject.origin,
         envelope: &subject.envelope,
@@ -391,6 +333,7 @@ fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {
         author: &subject.author,
         auth: &found.auth,
         hits: found.hits.as_deref(),
+        checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
     }

@@ -1,14 +1,15 @@
 //! What is done about a message, given all that was found: pure, first match wins.
 //!
 //! The order: a message over a limit; the scan; a malformed From; the authentication methods,
-//! unless an exemption names the message; the rules. The strictest action of one step wins inside
-//! it. Tags of all steps are added: they say what was found, whatever is done about it.
+//! unless an exemption names the message; the rules; the built-in checks. The strictest action of
+//! one step wins inside it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
 mod scan;
 
 use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
+use crate::checks;
 use crate::config::{self, Config, Exempt};
 use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
@@ -33,6 +34,8 @@ pub(crate) struct Findings<'a> {
     pub auth: &'a Authentication,
     /// The rules that matched; `None` where they did not end in time.
     pub hits: Option<&'a [Hit]>,
+    /// What the built-in checks found.
+    pub checks: &'a [checks::Finding],
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
@@ -109,10 +112,10 @@ fn name(action: Action) -> &'static str {
     }
 }
 
-fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
+fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     if let Some(limit) = findings.over_limit {
         // What was dropped for the limit is not judged.
-        return [over_limit(limit), Vec::new(), Vec::new(), Vec::new()];
+        return [over_limit(limit), Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     }
     let author = findings.author;
     let exempt = is_exempt(config, findings);
@@ -127,6 +130,12 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
             Vec::new()
         },
         findings.hits.map_or_else(rules_unfinished, |hits| hits.iter().map(rule_hit).collect()),
+        findings
+            .checks
+            .iter()
+            .filter(|found| !(exempt && found.lifted_by_exemption))
+            .map(found_by_check)
+            .collect(),
     ]
 }
 
@@ -198,6 +207,17 @@ fn rule_hit(hit: &Hit) -> Finding {
         enhanced: "5.7.1",
         cause: format!("rule {}", hit.rule),
         told: hit.reply.clone(),
+    }
+}
+
+fn found_by_check(found: &checks::Finding) -> Finding {
+    Finding {
+        action: found.action,
+        tag: Some(found.tag.to_owned()),
+        code: found.code,
+        enhanced: found.enhanced,
+        cause: found.cause.clone(),
+        told: found.told.clone(),
     }
 }
 

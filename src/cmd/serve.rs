@@ -1,7 +1,6 @@
 //! `mailseal serve`: runs the daemon and prints how to attach an MTA to it.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 
 use mailseal::config::{Config, Endpoint};
 use mailseal::runtime::Runtime;
@@ -75,19 +74,11 @@ fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
          #   -o milter_macro_daemon_name=ORIGINATING\n\
          # Sendmail, sendmail.mc:\n\
          INPUT_MAIL_FILTER(`mailseal', `S={}, F=T, T=C:30s;S:60s;R:60s;E:{wait_secs}s')dnl\n",
-        sendmail_spelling(endpoint),
+        endpoint.for_sendmail(),
     );
     for other in others {
         // Writing to a string cannot fail.
-        let _ = writeln!(lines, "# or instead: {other} ({})", sendmail_spelling(other));
+        let _ = writeln!(lines, "# or instead: {other} ({})", other.for_sendmail());
     }
     lines
-}
-
-fn sendmail_spelling(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Inet(SocketAddr::V4(addr)) => format!("inet:{}@{}", addr.port(), addr.ip()),
-        Endpoint::Inet(SocketAddr::V6(addr)) => format!("inet6:{}@{}", addr.port(), addr.ip()),
-        Endpoint::Unix(path) => format!("local:{}", path.display()),
-    }
 }
