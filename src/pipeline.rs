@@ -5,7 +5,9 @@
 
 mod checking;
 mod leave;
+mod trail;
 mod verifying;
+mod whole;
 
 use std::sync::Arc;
 
@@ -29,11 +31,10 @@ use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
-use crate::verdict::{Disposition, Hit, Verdict};
+use crate::verdict::{Disposition, Hit, Trail, Verdict};
 use leave::{leave, unsigned};
 
-/// How much of a message is handed on at once where all of it is there already.
-const CHUNK_BYTES: usize = 65_536;
+use self::trail::timed;
 
 /// A message whose body is on its way.
 pub struct Inspection {
@@ -62,8 +63,12 @@ struct Subject {
     /// Why nobody is to sign it, where it could be expected.
     not_signed: Option<NotSigned>,
     reasons: Vec<String>,
-    /// What an explanation of the results needs, where somebody wants to read one.
-    explained: Option<(Traces, Bytes)>,
+    /// What an explanation of the results needs, where somebody wants to read one: the look-ups, and
+    /// the body where it is all there.
+    explained: Option<(Traces, Option<Bytes>)>,
+    /// When the header was complete.
+    opened: Instant,
+    trail: Trail,
 }
 
 /// What was found once the message is through.
@@ -87,6 +92,7 @@ impl Inspection {
     /// Decides origin and role, and starts everything that the header tells to look up.
     pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
         let mut subject = Subject::new(runtime, draft);
+        subject.follow(&lookups);
         let plan = subject.plan();
         let (lookups, mut wants) = match &plan {
             Plan::Verify => subject.start_verifying(lookups),
@@ -101,6 +107,7 @@ impl Inspection {
 
     /// Takes the next chunk of the body.
     pub async fn write(&mut self, chunk: Bytes) {
+        self.subject.trail.octets += chunk.len() as u64;
         if let Plan::Sign(signers) = &mut self.plan {
             signers.update(&chunk);
         }
@@ -114,30 +121,15 @@ impl Inspection {
             subject.envelope.queue_id = queue_id;
         }
         let Body { hashes, kept, scan } = sink.finish();
-        let (auth, scan, hits) = tokio::join!(
-            subject.authenticate(&plan, lookups, &hashes),
-            subject.scanned(scan),
-            subject.matched(kept),
+        let ((auth, authenticate), (scan, scanned), (hits, rules)) = tokio::join!(
+            timed(subject.authenticate(&plan, lookups, &hashes)),
+            timed(subject.scanned(scan)),
+            timed(subject.matched(kept)),
         );
+        subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
         evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
-    }
-
-    /// Judges a message that is all there, and explains the results.
-    pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
-        let traces = Traces::default();
-        let mut lookups = Lookups::traced(traces.clone());
-        if runtime.config.verify.enabled {
-            lookups.start_iprev(runtime, &draft.envelope.client);
-        }
-        let mut inspection = Self::open(runtime, draft, lookups).await;
-        let mut body = Bytes::from(body);
-        inspection.subject.explained = Some((traces, body.clone()));
-        while !body.is_empty() {
-            inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
-        }
-        inspection.finish(None).await
     }
 }
 
@@ -160,6 +152,8 @@ impl Subject {
             not_signed: None,
             reasons: vec![reason],
             explained: None,
+            opened: Instant::now(),
+            trail: Trail::default(),
         }
     }
 
@@ -242,6 +236,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
+    let begun = Instant::now();
     let (signed, changes) = if is_delivered {
         leave(&mut subject, plan, &found, &decision)
     } else {
@@ -250,8 +245,10 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         (signed, Vec::new())
     };
     subject.reasons.extend(decision.reasons);
+    subject.trail.times.sign = begun.elapsed();
     Verdict {
-        queue_id: subject.envelope.queue_id,
+        queue_id: subject.envelope.queue_id.clone(),
+        trail: subject.trail(),
         disposition: decision.disposition,
         reply: decision.reply,
         origin: subject.origin,

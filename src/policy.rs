@@ -139,6 +139,7 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     let author = findings.author;
     let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
+    let accepted = findings.hits.into_iter().flatten().any(Hit::accepts);
     let treatment = config.clamav.treatment_of(findings.origin);
     [
         findings.scan.and_then(|scan| scan::finding(treatment, scan)).into_iter().collect(),
@@ -152,7 +153,9 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
         findings
             .checks
             .iter()
-            .filter(|found| !(exempt && found.lifted_by_exemption))
+            .filter(|found| {
+                !(accepted && found.lifted_by_accept) && !(exempt && found.lifted_by_exemption)
+            })
             .map(found_by_check)
             .collect(),
     ]
