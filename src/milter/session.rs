@@ -21,6 +21,7 @@ use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
 use crate::message::origin::{self, Origin};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
+use crate::telemetry::metrics::Open;
 use crate::telemetry::{self, story};
 use crate::verdict::Verdict;
 
@@ -72,7 +73,7 @@ pub(super) struct Session {
 /// One message on its way in.
 struct Transaction {
     /// Keeps the daemon from leaving before this message has its verdict.
-    _open: TaskTrackerToken,
+    _open: (TaskTrackerToken, Open),
     started: Instant,
     /// One configuration for the whole of the message.
     runtime: Arc<Runtime>,
@@ -180,7 +181,7 @@ impl Session {
             self.lookups.start_spf(&runtime, &envelope);
         }
         self.transaction = Some(Transaction {
-            _open: self.service.transactions.token(),
+            _open: (self.service.transactions.token(), runtime.metrics.serving.transaction()),
             started: Instant::now(),
             draft: Draft::new(envelope),
             runtime,
@@ -256,6 +257,7 @@ impl Session {
 
     /// The answer to a message that broke down on our side.
     pub(super) fn answer_failure(&self, reply: &mut SmtpReply) -> Status {
+        self.service.runtime.load().metrics.serving.failed();
         if self.service.observe {
             tracing::error!(
                 "internal error: a message was not judged; please report what is above"

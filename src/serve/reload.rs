@@ -47,10 +47,12 @@ impl Reloads {
     pub(super) async fn run(mut self, runtime: Arc<ArcSwap<Runtime>>) {
         let file = self.file.map(Arc::new);
         while self.signal.recv().await.is_some() {
-            let (file, runtime) = (file.clone(), Arc::clone(&runtime));
-            let reload = move || reload(file.as_deref().map(PathBuf::as_path), &runtime);
+            let (file, shared) = (file.clone(), Arc::clone(&runtime));
+            let reload = move || reload(file.as_deref().map(PathBuf::as_path), &shared);
             // Reading blocks. A panic leaves the old in force, like any other fault.
-            match tokio::task::spawn_blocking(reload).await {
+            let outcome = tokio::task::spawn_blocking(reload).await;
+            runtime.load().metrics.serving.reloaded(matches!(outcome, Ok(Ok(()))));
+            match outcome {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => refused(&error),
                 Err(_) => tracing::error!("reload failed: what was in force stays"),
