@@ -27,6 +27,7 @@ mod found;
 mod known;
 mod list;
 mod lists;
+mod literal_set;
 mod literals;
 mod looked;
 mod matcher;
