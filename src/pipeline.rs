@@ -15,13 +15,13 @@ use crate::auth::lookups::Lookups;
 use crate::auth::{Authentication, arc};
 use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
-use crate::message::Draft;
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::received::{self, ReceivedFrom};
+use crate::message::{Draft, Offers};
 use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
@@ -51,6 +51,7 @@ struct Subject {
     headers: Arc<HeaderBlock>,
     over_limit: Option<&'static str>,
     is_space_assumed: bool,
+    offers: Offers,
     origin: Origin,
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
@@ -89,6 +90,7 @@ impl Inspection {
             Plan::Sign(signers) => (Lookups::default(), signers.body_wants().collect()),
             Plan::Pass => (Lookups::default(), Vec::new()),
         };
+        wants.extend(subject.wants_for_another_author());
         subject.choose_sealing(&plan);
         wants.extend(subject.sealing.as_ref().map(Sealing::body_want));
         let sink = subject.open_sink(BodyHasher::new(wants)).await;
@@ -139,7 +141,7 @@ impl Inspection {
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit, is_space_assumed } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed, offers } = draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
@@ -150,6 +152,7 @@ impl Subject {
             headers: Arc::new(headers),
             over_limit,
             is_space_assumed,
+            offers,
             origin,
             sealing: None,
             not_signed: None,
@@ -211,6 +214,13 @@ impl Subject {
         lookups.start_dkim(&self.runtime, &self.headers, signatures);
         lookups.start_arc(&self.runtime, &self.headers, chain, self.envelope.client.addr);
         (lookups, wants)
+    }
+
+    /// A rule may put an author into the message that we sign for.
+    fn wants_for_another_author(&self) -> Option<BodyWant> {
+        let Runtime { rules, config, .. } = &*self.runtime;
+        let may_sign = self.origin.is_ours() && self.over_limit.is_none();
+        (may_sign && rules.edits_author()).then(|| sign::body_want(&config.sign))
     }
 
     fn choose_sealing(&mut self, plan: &Plan) {
@@ -335,6 +345,7 @@ fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {
         hits: found.hits.as_deref(),
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
+        offers: subject.offers,
     }
 }
 

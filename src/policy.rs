@@ -5,12 +5,14 @@
 //! it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
+mod offers;
 mod rules;
 mod scan;
 
 use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
 use crate::config::{self, Config, Exempt};
+use crate::message::Offers;
 use crate::message::address::{Author, sender_domain};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
@@ -40,6 +42,8 @@ pub(crate) struct Findings<'a> {
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
     pub over_limit: Option<&'static str>,
+    /// What the MTA lets us do.
+    pub offers: Offers,
 }
 
 /// Policy's answer.
@@ -101,7 +105,8 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
         reasons.extend(more);
     }
     reasons.extend(rules::shadows(findings.hits));
-    Decision { tags, reasons, ..decision }
+    let decision = Decision { tags, reasons, ..decision };
+    decision.within(findings.offers, findings.envelope.queue_id.as_deref())
 }
 
 /// What becomes of the message, by the finding that decides.

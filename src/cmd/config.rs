@@ -1,6 +1,7 @@
 //! `mailseal config`: check, show, default.
 
 use mailseal::config::sample::sample;
+use mailseal::runtime::load_rules;
 
 use super::print::{complain, print};
 use super::{Outcome, UsageError, load};
@@ -18,8 +19,12 @@ fn check(arg: &ConfigArg) -> anyhow::Result<Outcome> {
     let Some(path) = &arg.path else {
         return Err(UsageError("name the file: mailseal config check FILE".to_owned()).into());
     };
-    for warning in load(arg)?.warnings {
+    let loaded = load(arg)?;
+    for warning in &loaded.warnings {
         complain(&format!("{}: warning: {warning}", path.display()));
+    }
+    for warning in load_rules(&loaded.config.rules)?.warnings() {
+        complain(&format!("warning: {warning}"));
     }
     print(&format!("{}: no faults", path.display()))?;
     Ok(Outcome::Done)

@@ -36,6 +36,9 @@ fn announce(runtime: &Runtime, observe: bool) {
     for problem in key_problems {
         tracing::error!("key store: {problem}");
     }
+    for warning in rules.warnings() {
+        tracing::warn!("{warning}");
+    }
     if let Some(domain) = config.arc.seal_domain.as_deref()
         && seal::key(&keys, domain).is_none()
     {

@@ -132,6 +132,11 @@ impl RuleSet {
         hits
     }
 
+    /// Whether a rule may put another author into a message.
+    pub fn edits_author(&self) -> bool {
+        self.rules.iter().any(|rule| rule.deed.edits_author())
+    }
+
     /// What is allowed in rules and still deserves a word, each as `path:line:col: message`.
     pub fn warnings(&self) -> Vec<String> {
         self.rules.iter().flat_map(Rule::warnings).collect()
