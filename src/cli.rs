@@ -83,6 +83,9 @@ pub(crate) struct Check {
     /// The name of the MTA's listener
     #[arg(long, value_name = "NAME")]
     pub(crate) daemon_name: Option<String>,
+    /// The version of TLS that the client used, such as TLSv1.3
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) tls: Option<String>,
     /// The MTA's queue id
     #[arg(long, value_name = "ID")]
     pub(crate) queue_id: Option<String>,
@@ -271,6 +274,9 @@ pub(crate) enum Rules {
         /// The directory of rule files; by default the configuration's
         #[arg(value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Say how many of these messages each rule matches: a directory, an mbox or a message
+        #[arg(long, value_name = "MAIL")]
+        counts: Option<PathBuf>,
         #[command(flatten)]
         config: ConfigArg,
     },

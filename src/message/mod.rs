@@ -8,8 +8,10 @@ pub(crate) mod encoded_word;
 pub mod envelope;
 pub mod file;
 pub mod header;
+pub mod mime;
 pub mod origin;
 pub(crate) mod received;
+pub mod text;
 
 use crate::config::Limits;
 use envelope::Envelope;
