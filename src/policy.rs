@@ -1,8 +1,8 @@
 //! What is done about a message, given all that was found: pure, first match wins.
 //!
 //! The order: a message over a limit; the scan; a malformed From; the authentication methods,
-//! unless an exemption names the message; the rules. The strictest action of one step wins inside
-//! it. Tags of all steps are added: they say what was found, whatever is done about it.
+//! unless an exemption names the message; the rules; the built-in checks. The strictest action of
+//! one step wins inside it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
 mod offers;
@@ -11,9 +11,10 @@ mod scan;
 
 use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
+use crate::checks;
 use crate::config::{self, Config, Exempt};
 use crate::message::Offers;
-use crate::message::address::{Author, sender_domain};
+use crate::message::address::{Author, is_or_is_at};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
@@ -38,6 +39,8 @@ pub(crate) struct Findings<'a> {
     pub auth: &'a Authentication,
     /// The rules that matched; `None` where they did not end in time.
     pub hits: Option<&'a [Hit]>,
+    /// What the built-in checks found.
+    pub checks: &'a [checks::Finding],
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
@@ -133,14 +136,15 @@ fn name(action: Action) -> &'static str {
     }
 }
 
-fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
+fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     if let Some(limit) = findings.over_limit {
         // What was dropped for the limit is not judged.
-        return [over_limit(limit), Vec::new(), Vec::new(), Vec::new()];
+        return [over_limit(limit), Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     }
     let author = findings.author;
     let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
+    let accepted = findings.hits.into_iter().flatten().any(Hit::accepts);
     let treatment = config.clamav.treatment_of(findings.origin);
     [
         findings.scan.and_then(|scan| scan::finding(treatment, scan)).into_iter().collect(),
@@ -151,6 +155,14 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 4] {
             Vec::new()
         },
         rules::findings(findings.hits),
+        findings
+            .checks
+            .iter()
+            .filter(|found| {
+                !(accepted && found.lifted_by_accept) && !(exempt && found.lifted_by_exemption)
+            })
+            .map(found_by_check)
+            .collect(),
     ]
 }
 
@@ -197,9 +209,27 @@ fn exempted(config: &Config, findings: &Findings<'_>) -> Option<String> {
     let matters = !findings.origin.is_ours() && is_exempt(config, findings);
     let would = || authentication::findings(config, findings.auth);
     let spared = would().into_iter().filter(|finding| matters && finding.action != Action::Off);
-    let causes: Vec<String> = spared.map(|finding| finding.cause).collect();
+    let of_checks = findings
+        .checks
+        .iter()
+        .filter(|found| matters && found.lifted_by_exemption && found.action != Action::Off);
+    let causes: Vec<String> = spared
+        .map(|finding| finding.cause)
+        .chain(of_checks.map(|found| found.cause.clone()))
+        .collect();
     (!causes.is_empty())
         .then(|| format!("exempt, [[policy.exempt]] names the message: {}", causes.join(", ")))
+}
+
+fn found_by_check(found: &checks::Finding) -> Finding {
+    Finding {
+        action: found.action,
+        tag: Some(found.tag.to_owned()),
+        code: found.code,
+        enhanced: found.enhanced,
+        cause: found.cause.clone(),
+        told: found.told.clone(),
+    }
 }
 
 /// Who must not be refused: a relay would have to bounce what it took, mail of local origin with a
@@ -256,11 +286,6 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
             .is_some_and(|sealer| exempt.sealers.iter().any(|domain| domain == sealer))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
-}
-
-/// Whether an address is the entry, or of the domain that the entry is.
-fn is_or_is_at(address: &str, entry: &str) -> bool {
-    address.eq_ignore_ascii_case(entry) || sender_domain(address).as_deref() == Some(entry)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

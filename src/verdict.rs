@@ -2,6 +2,7 @@
 
 mod change;
 mod hit;
+pub mod trail;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use crate::sign::NotSigned;
 
 pub use change::Change;
 pub use hit::{Effect, Hit};
+pub use trail::{Story, Times, Trail};
 
 /// How an operator wants a finding treated: the values of the policy settings and of a rule's
 /// `action`, ordered by strictness, so that the strictest of one step is their maximum.
@@ -117,6 +119,9 @@ pub struct Verdict {
     /// How long it took; not part of the record that `check` prints, which is the same every time.
     #[serde(skip)]
     pub scan_times: Option<ScanTimes>,
+    /// What the log tells beside it.
+    #[serde(skip)]
+    pub trail: Trail,
     /// Why it has no signature, or none of some key; as labels.
     pub not_signed: Vec<NotSigned>,
     /// The edits, in the order in which they are applied.

@@ -76,6 +76,7 @@ fn play(case: &Case, addr: SocketAddr) -> Outcome {
         helo: &settings.helo,
         from: &settings.mail_from,
         rcpts: settings.rcpts.iter().map(String::as_str).collect(),
+        rcpt_args: if settings.notify_success { vec!["NOTIFY=SUCCESS,DELAY"] } else { vec![] },
         macros,
         headers: draft.headers.iter().map(|f| (f.name.to_vec(), unfolded(f.value))).collect(),
         body: &body,

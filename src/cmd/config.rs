@@ -1,5 +1,6 @@
 //! `mailseal config`: check, show, default.
 
+use mailseal::checks::logins::Logins;
 use mailseal::config::sample::sample;
 use mailseal::runtime::load_rules;
 
@@ -25,6 +26,11 @@ fn check(arg: &ConfigArg) -> anyhow::Result<Outcome> {
     }
     for warning in load_rules(&loaded.config.rules)?.warnings() {
         complain(&format!("warning: {warning}"));
+    }
+    if let Some(map) = loaded.config.identity_gate.map_in_force() {
+        for warning in Logins::load(map)?.warnings() {
+            complain(&format!("{}: warning: identity_gate.map: {warning}", path.display()));
+        }
     }
     print(&format!("{}: no faults", path.display()))?;
     Ok(Outcome::Done)

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use super::caret::Caret;
+use crate::file::plain;
 
 /// More faults than this are only counted.
 pub(super) const FAULTS_SHOWN_MAX: usize = 100;
@@ -17,7 +18,7 @@ const QUOTED_CHARS_MAX: usize = 60;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ConfigErrors {
     /// The file could not be read at all.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", plain(path))]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -72,6 +72,8 @@ pub struct Mail<'a> {
     pub helo: &'a str,
     pub from: &'a str,
     pub rcpts: Vec<&'a str>,
+    /// The ESMTP arguments of each RCPT.
+    pub rcpt_args: Vec<&'a str>,
     /// Macros by stage: `C` connect, `M` mail, `E` end of message.
     pub macros: Vec<(u8, &'a str, &'a str)>,
     /// Names and values, white space after the colon included, folds as LF.
@@ -88,6 +90,7 @@ impl Default for Mail<'_> {
             helo: "client.example.net",
             from: "joe@example.net",
             rcpts: vec!["ann@example.org"],
+            rcpt_args: Vec::new(),
             macros: vec![(b'M', "i", "QUEUEID"), (b'E', "i", "QUEUEID")],
             headers: vec![(b"From".to_vec(), b" joe@example.net".to_vec())],
             body: b"Hello\r\n",
@@ -224,7 +227,8 @@ impl Mta {
         self.macros(b'M', mail)?;
         self.event(b'M', format!("<{}>\0", mail.from).as_bytes())?;
         for rcpt in &mail.rcpts {
-            self.event(b'R', format!("<{rcpt}>\0").as_bytes())?;
+            let args: String = mail.rcpt_args.iter().map(|arg| format!("{arg}\0")).collect();
+            self.event(b'R', format!("<{rcpt}>\0{args}").as_bytes())?;
         }
         self.event(b'T', b"")?;
         Ok(())
