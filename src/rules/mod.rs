@@ -188,6 +188,11 @@ impl RuleSet {
         hits
     }
 
+    /// Whether a rule may put another author into a message.
+    pub fn edits_author(&self) -> bool {
+        self.rules.iter().any(|rule| rule.deed.edits_author())
+    }
+
     /// Both at once.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Vec<Hit> {
         let texts = Texts::new(facts.headers, facts.body, facts.is_cut, MimeLimits::default());
