@@ -32,6 +32,7 @@ use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
 use crate::verdict::{Disposition, Hit, Trail, Verdict};
+use checking::Attached;
 use leave::{leave, unsigned};
 
 use self::trail::timed;
@@ -79,6 +80,8 @@ struct Found {
     scan_times: Option<ScanTimes>,
     /// `None` where the rules did not end in time.
     hits: Option<Vec<Hit>>,
+    /// What the check of attachments found.
+    attached: Vec<checks::Finding>,
 }
 
 /// What is done with the message.
@@ -121,15 +124,23 @@ impl Inspection {
             subject.envelope.queue_id = queue_id;
         }
         let Body { hashes, kept, scan } = sink.finish();
-        let ((auth, authenticate), (scan, scanned), (hits, rules)) = tokio::join!(
+        let is_cut = subject.trail.octets > kept.len() as u64;
+        let ((auth, authenticate), (scan, scanned), ((hits, attached), rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),
-            timed(subject.matched(kept)),
+            timed(async {
+                let Some((kept, attached)) = subject.attached(kept, is_cut).await else {
+                    return (None, Attached::default());
+                };
+                (subject.matched(kept).await, attached)
+            }),
         );
         subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
+        subject.reasons.extend(attached.reason);
+        let attached = attached.findings;
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, attached })
     }
 }
 
@@ -217,7 +228,8 @@ impl Subject {
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
+        let for_rules = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
+        let kept_bytes_max = for_rules.max(self.attachments_bytes_max());
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {

@@ -140,6 +140,32 @@ fn authserv_ids(config: &config::Identity) -> Vec<String> {
 }
 
 impl Runtime {
+    /// Does work on so many octets of a message; `None` where it did not end in time. What is large
+    /// is worked on by a thread of its own, as rules are.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        octets: usize,
+        deadline: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if octets <= MATCHED_INLINE_MAX {
+            return Some(work());
+        }
+        let apart = async {
+            let turn = self.rule_threads.clone().acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                work()
+            })
+            .await
+        };
+        match timeout_at(deadline, apart).await {
+            Ok(Ok(done)) => Some(done),
+            Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => None,
+        }
+    }
+
     /// The rules that match a message; `None` where they did not end in time. A large message is
     /// matched on a thread of its own: a pattern that a sender's text slows down costs that message
     /// its time, and no other.
