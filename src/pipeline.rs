@@ -17,6 +17,7 @@ use crate::auth::{Authentication, results};
 use crate::changes::{Wanted, changes};
 use crate::checks;
 use crate::checks::identity_gate::Mismatch;
+use crate::checks::report::Returned;
 use crate::dkim::digest::{BodyHasher, BodyHashes};
 use crate::message::Draft;
 use crate::message::address::{self, Author};
@@ -73,6 +74,8 @@ struct Found {
     scan_times: Option<ScanTimes>,
     /// `None` where the rules did not end in time.
     hits: Option<Vec<Hit>>,
+    /// What a delivery report returns, where it is one and that can be told.
+    returned: Option<Returned>,
 }
 
 /// What is done with the message.
@@ -112,7 +115,9 @@ impl Inspection {
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
-        let Body { hashes, kept, scan } = sink.finish();
+        let Body { hashes, mut kept, is_cut, scan } = sink.finish();
+        let returned = subject.returned(&kept, is_cut);
+        kept.truncate(subject.rules_bytes_max());
         let (auth, scan, hits) = tokio::join!(
             subject.authenticate(&plan, lookups, &hashes),
             subject.scanned(scan),
@@ -120,7 +125,7 @@ impl Inspection {
         );
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, returned })
     }
 
     /// Judges a message that is all there, and explains the results.
@@ -217,12 +222,18 @@ impl Subject {
         }
     }
 
+    /// How much of a body the rules see.
+    fn rules_bytes_max(&self) -> usize {
+        let Runtime { config, rules, .. } = &*self.runtime;
+        if rules.wants_body() { config.rules.body_bytes_max } else { 0 }
+    }
+
     async fn open_sink(&self, hasher: BodyHasher) -> BodySink {
-        let Runtime { config, rules, scanner, .. } = &*self.runtime;
+        let Runtime { config, scanner, .. } = &*self.runtime;
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
+        let kept_bytes_max = self.rules_bytes_max().max(self.report_bytes_max());
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {

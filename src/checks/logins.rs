@@ -65,11 +65,12 @@ impl Logins {
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let unreadable =
             |reason: String| ConfigErrors::Unreadable { path: path.to_owned(), reason };
-        let text =
-            file::text(path, FILE_BYTES_MAX).map_err(|error| unreadable(error.reason()))?;
+        let text = file::text(path, FILE_BYTES_MAX).map_err(|error| unreadable(error.reason()))?;
         if text.is_empty() {
             // A full disk cuts a file to nothing; taken for a table, nobody's mail would be signed.
-            return Err(unreadable("is empty; name a table, or take identity_gate.map away".into()));
+            return Err(unreadable(
+                "is empty; name a table, or take identity_gate.map away".into(),
+            ));
         }
         Self::parse(&text, path)
     }
