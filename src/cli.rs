@@ -36,6 +36,16 @@ pub(crate) enum Command {
     /// Check and show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say what will break between the MTA's configuration and this one, with the lines to paste
+    ///
+    /// Asks postconf, or reads the files that are named. Exits with 1 where it finds an error or a
+    /// warning.
+    Doctor(crate::cmd::doctor::Doctor),
+    /// Make a configuration of those of OpenDKIM, OpenDMARC and clamav-milter
+    ///
+    /// What becomes different, and what cannot be taken over, stands at its head. Exits with 1 where
+    /// something cannot.
+    Import(crate::cmd::import::Import),
 }
 
 /// Which configuration a command works with.

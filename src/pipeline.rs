@@ -4,17 +4,19 @@
 //! what it means.
 
 mod checking;
+mod leave;
+mod trail;
 mod verifying;
+mod whole;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::auth::Authentication;
 use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
-use crate::auth::{Authentication, results};
-use crate::changes::{Wanted, changes};
 use crate::checks;
 use crate::checks::identity_gate::Mismatch;
 use crate::checks::report::Returned;
@@ -25,15 +27,15 @@ use crate::message::body::{Body, BodySink};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
-use crate::policy::{self, Decision, Findings};
+use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
-use crate::sign::{self, NotSigned, Signed, Signers};
-use crate::verdict::{Change, Disposition, Hit, Verdict};
+use crate::sign::{self, NotSigned, Signers};
+use crate::verdict::{Disposition, Hit, Trail, Verdict};
+use leave::{leave, unsigned};
 
-/// How much of a message is handed on at once where all of it is there already.
-const CHUNK_BYTES: usize = 65_536;
+use self::trail::timed;
 
 /// A message whose body is on its way.
 pub struct Inspection {
@@ -62,8 +64,12 @@ struct Subject {
     /// Why nobody is to sign it, where it could be expected.
     not_signed: Option<NotSigned>,
     reasons: Vec<String>,
-    /// What an explanation of the results needs, where somebody wants to read one.
-    explained: Option<(Traces, Bytes)>,
+    /// What an explanation of the results needs, where somebody wants to read one: the look-ups, and
+    /// the body where it is all there.
+    explained: Option<(Traces, Option<Bytes>)>,
+    /// When the header was complete.
+    opened: Instant,
+    trail: Trail,
 }
 
 /// What was found once the message is through.
@@ -89,6 +95,7 @@ impl Inspection {
     /// Decides origin and role, and starts everything that the header tells to look up.
     pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
         let mut subject = Subject::new(runtime, draft);
+        subject.follow(&lookups);
         let plan = subject.plan();
         let (lookups, mut wants) = match &plan {
             Plan::Verify => subject.start_verifying(lookups),
@@ -103,6 +110,7 @@ impl Inspection {
 
     /// Takes the next chunk of the body.
     pub async fn write(&mut self, chunk: Bytes) {
+        self.subject.trail.octets += chunk.len() as u64;
         if let Plan::Sign(signers) = &mut self.plan {
             signers.update(&chunk);
         }
@@ -118,30 +126,15 @@ impl Inspection {
         let Body { hashes, mut kept, is_cut, scan } = sink.finish();
         let returned = subject.returned(&kept, is_cut);
         kept.truncate(subject.rules_bytes_max());
-        let (auth, scan, hits) = tokio::join!(
-            subject.authenticate(&plan, lookups, &hashes),
-            subject.scanned(scan),
-            subject.matched(kept),
+        let ((auth, authenticate), (scan, scanned), (hits, rules)) = tokio::join!(
+            timed(subject.authenticate(&plan, lookups, &hashes)),
+            timed(subject.scanned(scan)),
+            timed(subject.matched(kept)),
         );
+        subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
         evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, returned })
-    }
-
-    /// Judges a message that is all there, and explains the results.
-    pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
-        let traces = Traces::default();
-        let mut lookups = Lookups::traced(traces.clone());
-        if runtime.config.verify.enabled {
-            lookups.start_iprev(runtime, &draft.envelope.client);
-        }
-        let mut inspection = Self::open(runtime, draft, lookups).await;
-        let mut body = Bytes::from(body);
-        inspection.subject.explained = Some((traces, body.clone()));
-        while !body.is_empty() {
-            inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
-        }
-        inspection.finish(None).await
     }
 }
 
@@ -164,6 +157,8 @@ impl Subject {
             not_signed: None,
             reasons: vec![reason],
             explained: None,
+            opened: Instant::now(),
+            trail: Trail::default(),
         }
     }
 
@@ -252,16 +247,19 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
-    let mut signed = sign(&mut subject, plan, &found.hashes, is_delivered);
-    subject.reasons.append(&mut signed.reasons);
-    let changes = if is_delivered {
-        edits(&mut subject, plan, &found, &decision, &signed)
+    let begun = Instant::now();
+    let (signed, changes) = if is_delivered {
+        leave(&mut subject, plan, &found, &decision)
     } else {
-        Vec::new()
+        let mut signed = unsigned(&mut subject, plan);
+        subject.reasons.append(&mut signed.reasons);
+        (signed, Vec::new())
     };
     subject.reasons.extend(decision.reasons);
+    subject.trail.times.sign = begun.elapsed();
     Verdict {
-        queue_id: subject.envelope.queue_id,
+        queue_id: subject.envelope.queue_id.clone(),
+        trail: subject.trail(),
         disposition: decision.disposition,
         reply: decision.reply,
         origin: subject.origin,
@@ -291,53 +289,6 @@ fn findings<'a>(
         checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
-    }
-}
-
-/// The edits of a message that is delivered.
-fn edits(
-    subject: &mut Subject,
-    plan: &Plan,
-    found: &Found,
-    decision: &Decision,
-    signed: &Signed,
-) -> Vec<Change> {
-    let Subject { runtime, envelope, headers, origin, sealing, reasons, .. } = subject;
-    let Found { hashes, auth, scan, .. } = found;
-    let authserv_id = &runtime.config.identity.authserv_id;
-    let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, auth));
-    let received_spf = match plan {
-        Plan::Verify if runtime.config.verify.received_spf => {
-            let field = |spf| results::received_spf(authserv_id, envelope, spf);
-            auth.spf.iter().map(field).collect()
-        }
-        _ => Vec::new(),
-    };
-    let sealed = sealing.as_ref().and_then(|sealing| {
-        sealing.seal(signed.headers.as_ref().unwrap_or(headers), hashes, auth, reasons)
-    });
-    let held = decision.disposition == Disposition::Quarantine;
-    let wanted = Wanted {
-        results: results.as_deref(),
-        received_spf: &received_spf,
-        scan: scan.as_ref(),
-        tags: &decision.tags,
-        refolded: &signed.refolded,
-        signatures: &signed.signatures,
-        sealed: sealed.as_ref(),
-        quarantine: decision.cause.as_deref().filter(|_| held),
-    };
-    changes(headers, *origin, &runtime.authserv_ids, &wanted)
-}
-
-fn sign(subject: &mut Subject, plan: &Plan, hashes: &BodyHashes, is_delivered: bool) -> Signed {
-    match (plan, subject.not_signed.take()) {
-        (Plan::Sign(signers), _) if is_delivered => {
-            signers.sign(&subject.headers, hashes, subject.now)
-        }
-        (Plan::Sign(_), _) => Signed::not(NotSigned::Refused),
-        (_, Some(reason)) => Signed::not(reason),
-        (_, None) => Signed::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! one step wins inside it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
+mod rules;
 mod scan;
 
 use crate::auth::Authentication;
@@ -18,6 +19,8 @@ use crate::message::origin::Origin;
 use crate::scan::ScanResult;
 use crate::text;
 use crate::verdict::{Action, Disposition, Hit, Reply};
+
+pub(crate) use rules::Edits;
 
 /// Everything that a decision rests on.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +46,7 @@ pub(crate) struct Findings<'a> {
 }
 
 /// Policy's answer.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Decision {
     /// What becomes of the message.
     pub disposition: Disposition,
@@ -53,6 +56,8 @@ pub(crate) struct Decision {
     pub cause: Option<String>,
     /// The tags, in the order in which they were found, each once.
     pub tags: Vec<String>,
+    /// What rules edit, where the message is delivered.
+    pub edits: Edits,
     /// Why, in sentences.
     pub reasons: Vec<String>,
 }
@@ -92,15 +97,29 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
         let decides = |finding: &Finding| Disposition::from(finding.action) != Disposition::Accept;
         deciding = deciding.or(strictest.filter(decides));
     }
-    let Some(deciding) = deciding else {
-        let disposition = Disposition::Accept;
-        return Decision { disposition, reply: None, cause: None, tags, reasons };
-    };
+    let mut decision = decided(config, findings, deciding, &mut reasons);
+    if matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine) {
+        let (edits, more) = rules::edits(findings);
+        decision.edits = edits;
+        reasons.extend(more);
+    }
+    reasons.extend(rules::shadows(findings.hits));
+    Decision { tags, reasons, ..decision }
+}
+
+/// What becomes of the message, by the finding that decides.
+fn decided(
+    config: &Config,
+    findings: &Findings<'_>,
+    deciding: Option<Finding>,
+    reasons: &mut Vec<String>,
+) -> Decision {
+    let Some(deciding) = deciding else { return Decision::default() };
     let asked = Disposition::from(deciding.action);
     let (disposition, softened) = soften(asked, config, findings);
     reasons.extend(softened);
     let reply = reply(disposition, &deciding, findings.envelope.queue_id.as_deref());
-    Decision { disposition, reply, cause: Some(deciding.cause), tags, reasons }
+    Decision { disposition, reply, cause: Some(deciding.cause), ..Decision::default() }
 }
 
 /// The action's name in a reason.
@@ -120,6 +139,7 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     let author = findings.author;
     let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
+    let accepted = findings.hits.into_iter().flatten().any(Hit::accepts);
     let treatment = config.clamav.treatment_of(findings.origin);
     [
         findings.scan.and_then(|scan| scan::finding(treatment, scan)).into_iter().collect(),
@@ -129,11 +149,13 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
         } else {
             Vec::new()
         },
-        findings.hits.map_or_else(rules_unfinished, |hits| hits.iter().map(rule_hit).collect()),
+        rules::findings(findings.hits),
         findings
             .checks
             .iter()
-            .filter(|found| !(exempt && found.lifted_by_exemption))
+            .filter(|found| {
+                !(accepted && found.lifted_by_accept) && !(exempt && found.lifted_by_exemption)
+            })
             .map(found_by_check)
             .collect(),
     ]
@@ -192,29 +214,6 @@ fn exempted(config: &Config, findings: &Findings<'_>) -> Option<String> {
         .collect();
     (!causes.is_empty())
         .then(|| format!("exempt, [[policy.exempt]] names the message: {}", causes.join(", ")))
-}
-
-/// Trouble of our own, so that the message comes again.
-fn rules_unfinished() -> Vec<Finding> {
-    vec![Finding {
-        action: Action::Tempfail,
-        tag: None,
-        code: 554,
-        enhanced: "5.3.0",
-        cause: "rules did not end within limits.message_secs_max".to_owned(),
-        told: None,
-    }]
-}
-
-fn rule_hit(hit: &Hit) -> Finding {
-    Finding {
-        action: hit.action,
-        tag: Some(hit.rule.clone()),
-        code: 550,
-        enhanced: "5.7.1",
-        cause: format!("rule {}", hit.rule),
-        told: hit.reply.clone(),
-    }
 }
 
 fn found_by_check(found: &checks::Finding) -> Finding {

@@ -71,17 +71,18 @@ impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = LiveRing::load(&config.sign.keys);
+        let metrics = Metrics::default();
         Ok(Self {
             local_domains: config.identity.local_domains.iter().cloned().collect(),
             logins: load_logins(&config)?,
             rules: load_rules(&config.rules)?,
-            resolver: Resolver::new(&config.dns)?,
+            resolver: Resolver::counting(&config.dns, metrics.dns.clone())?,
             scanner: Scanner::new(&config.clamav),
             authserv_ids: authserv_ids(&config.identity),
             config,
             keys: Arc::new(keys),
             key_problems,
-            metrics: Metrics::default(),
+            metrics,
             rule_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
             clock: Arc::new(system_clock),
         })
@@ -99,7 +100,7 @@ impl Runtime {
         let resolver = if config.dns == self.config.dns {
             self.resolver.clone()
         } else {
-            Resolver::new(&config.dns)?
+            Resolver::counting(&config.dns, self.metrics.dns.clone())?
         };
         let scanner = if config.clamav == self.config.clamav {
             self.scanner.clone()

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mailseal::config::{Config, Limits};
+use mailseal::message::envelope::bare_path;
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
 use support::case::{self, Case};
@@ -108,6 +109,12 @@ fn seen(outcome: &Outcome) -> String {
             let value = value.strip_prefix(' ').expect("a space after the colon");
             format!("change replace-header {name} {occurrence}: {}", value.replace('\n', "\\n"))
         }
+        Edit::Add(name, value) => {
+            let value = value.strip_prefix(' ').expect("a space after the colon");
+            format!("change add-header {name}: {value}")
+        }
+        Edit::AddRecipient(path) => format!("change add-recipient {}", bare_path(path)),
+        Edit::DeleteRecipient(path) => format!("change delete-recipient {}", bare_path(path)),
         Edit::Quarantine(reason) => format!("change quarantine {reason}"),
         other => format!("{other:?}"),
     }));

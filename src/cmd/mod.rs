@@ -3,6 +3,8 @@
 mod check;
 mod config;
 pub(crate) mod dns;
+pub(crate) mod doctor;
+pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
 mod rules;
@@ -55,6 +57,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         }
         Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
+        Command::Import(args) => import::run(&args),
+        Command::Doctor(args) => {
+            block_on(runtime::Builder::new_current_thread(), doctor::run(&args))
+        }
     }
 }
 

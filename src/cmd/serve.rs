@@ -14,7 +14,7 @@ use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
-    telemetry::init(&config.telemetry);
+    telemetry::init(&config.telemetry)?;
     // Before the sockets are open: whoever sees them may send the signal at once.
     let (end, reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
     let runtime = Runtime::build(config.clone())?;

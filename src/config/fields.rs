@@ -8,12 +8,14 @@ mod clamav;
 mod policy;
 mod publish;
 mod rotation;
+mod telemetry;
 
 use checks::{BACKSCATTER, IDENTITY_GATE, OWN_DOMAIN_SPOOF};
 use clamav::{CLAMAV, CLAMAV_ORIGIN};
 use policy::{POLICY, POLICY_EXEMPT};
 use publish::PUBLISH;
 use rotation::{ROTATION, WATCH};
+use telemetry::TELEMETRY;
 
 /// A section of the file.
 pub struct Section {
@@ -307,21 +309,5 @@ const LIMITS: &[Field] = &[
         "30",
         "All of one message's look-ups, scan and rules, in seconds, from 1 to 300. Clients give\n\
          up on a slow answer to the final dot, and deliver twice.",
-    ),
-];
-
-const TELEMETRY: &[Field] = &[
-    key("log", r#""text""#, "The form of log lines: \"text\" for people, \"json\" for machines."),
-    key(
-        "level",
-        r#""info""#,
-        "The lowest level that is logged: \"error\", \"warn\", \"info\", \"debug\" or \"trace\".",
-    ),
-    unset(
-        "metrics",
-        r#""127.0.0.1:9464""#,
-        "The address and port where Prometheus finds /metrics, and a load balancer /healthz and\n\
-         /readyz. Whoever reaches it can read counts and the names of rules, signing domains and\n\
-         clamds.",
     ),
 ];

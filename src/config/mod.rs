@@ -19,6 +19,7 @@ mod resolve;
 pub mod sample;
 mod section;
 pub(crate) mod source;
+mod telemetry;
 pub(crate) mod value;
 mod warnings;
 mod words;
@@ -39,6 +40,7 @@ pub use checks::{Backscatter, IdentityGate, OwnDomainSpoof, ReplyTo};
 pub use clamav::{Balance, Clamav, OnOversize, ScanTreatment, ScanTreatmentOf};
 pub use endpoint::Endpoint;
 pub use error::ConfigErrors;
+pub use telemetry::{LogFormat, PersonalData, Telemetry};
 
 /// Everything the operator can set.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -328,24 +330,4 @@ pub struct Limits {
     pub recipients_max: usize,
     /// All of one message's look-ups, scan and rules.
     pub message: Duration,
-}
-
-/// `[telemetry]`: logs and metrics.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Telemetry {
-    /// The form of log lines.
-    pub log: LogFormat,
-    /// The lowest level that is logged.
-    pub level: String,
-    /// Where metrics and health are served.
-    pub metrics: Option<SocketAddr>,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
 }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::endpoint::Endpoint;
 use super::error::{Complaint, quoted};
+use super::words;
 use crate::dns::{Kind, policy};
 use crate::keys::{DomainName, Selector};
 use crate::message::domain::{NAME_OCTETS_MAX, normalize};
@@ -167,6 +168,23 @@ pub(super) fn line(text: &str) -> Result<String, Complaint> {
 /// A record to publish, which the parsers that judge mail read to its end.
 pub(super) fn record(kind: Kind, text: &str) -> Result<String, Complaint> {
     policy::check(kind, text).map(|()| text.to_owned()).map_err(Complaint::new)
+}
+
+/// A part of mailseal and its level.
+pub(super) fn log_filter(text: &str) -> Result<String, Complaint> {
+    let parts = || format!("one of: {}", words::LOG_PARTS.join(", "));
+    let Some((part, level)) = text.split_once('=') else {
+        return Err(Complaint::new(format!("{} is not PART=LEVEL", quoted(text)))
+            .hint("such as \"scan=debug\""));
+    };
+    if !words::LOG_PARTS.contains(&part) {
+        return Err(Complaint::new(format!("unknown part {}", quoted(part))).hint(parts()));
+    }
+    if !words::LEVELS.iter().any(|(word, _)| *word == level) {
+        return Err(Complaint::new(format!("unknown level {}", quoted(level)))
+            .hint("one of: error, warn, info, debug, trace"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A directory.

@@ -47,7 +47,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         backscatter: checks::backscatter(open("backscatter", root, out)),
         clamav: clamav::clamav(root, out),
         limits: limits(open("limits", root, out)),
-        telemetry: telemetry(open("telemetry", root, out)),
+        telemetry: telemetry(open("telemetry", root, out), base),
     };
     (config, gathered)
 }
@@ -273,10 +273,17 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
     }
 }
 
-fn telemetry(mut section: Section<'_, '_>) -> Telemetry {
+fn telemetry(mut section: Section<'_, '_>, base: &Path) -> Telemetry {
+    let path = |value: &Value<'_>| text(parse::directory)(value).map(|path| base.join(path));
+    let show = |path: &PathBuf, _: &DeValue<'_>| shown_text(&path.to_string_lossy());
     Telemetry {
         log: section.take("log", word(words::LOG_FORMATS)),
         level: section.take("level", word(words::LEVELS)).to_owned(),
+        filter: section.take("filter", list(text(parse::log_filter))),
+        story_clients: section.take("story_clients", list(text(parse::network))),
+        story_domains: section.take("story_domains", list(text(parse::domain))),
+        personal_data: section.take("personal_data", word(words::PERSONAL_DATA)),
+        personal_data_key: section.optional_shown("personal_data_key", path, show),
         metrics: section.optional("metrics", text(parse::address)),
     }
 }

@@ -4,6 +4,7 @@ pub mod address;
 pub(crate) mod body;
 pub(crate) mod cfws;
 pub mod domain;
+pub(crate) mod encoded_word;
 pub mod envelope;
 pub mod file;
 pub mod header;

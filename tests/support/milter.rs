@@ -50,6 +50,12 @@ pub struct Outcome {
 pub enum Edit {
     /// A field put at an index.
     Insert(u32, String, String),
+    /// A field put below all others.
+    Add(String, String),
+    /// A recipient put on the envelope.
+    AddRecipient(String),
+    /// A recipient taken off the envelope.
+    DeleteRecipient(String),
     /// The field of that name and occurrence removed (empty) or changed.
     Change(u32, String, String),
     /// The message held, with the reason.
@@ -298,6 +304,12 @@ fn edit(kind: u8, payload: &[u8]) -> Edit {
             let (index, name, value) = indexed();
             Edit::Change(index, name, value)
         }
+        b'h' => {
+            let mut strings = strings(payload).into_iter();
+            Edit::Add(strings.next().unwrap(), strings.next().unwrap())
+        }
+        b'+' => Edit::AddRecipient(strings(payload).remove(0)),
+        b'-' => Edit::DeleteRecipient(strings(payload).remove(0)),
         b'q' => Edit::Quarantine(strings(payload).remove(0)),
         other => Edit::Other(other),
     }
@@ -323,7 +335,13 @@ pub fn apply(headers: &mut Vec<(Vec<u8>, Vec<u8>)>, edits: &[Edit]) {
                     None => {}
                 }
             }
-            Edit::Quarantine(_) | Edit::Other(_) => {}
+            Edit::Add(name, value) => {
+                headers.push((name.clone().into(), value.clone().into()));
+            }
+            Edit::AddRecipient(_)
+            | Edit::DeleteRecipient(_)
+            | Edit::Quarantine(_)
+            | Edit::Other(_) => {}
         }
     }
 }
