@@ -301,7 +301,7 @@ fn earlier_signatures(key: &Key, headers: &HeaderBlock, now: u64) -> Vec<Earlier
 }
 
 /// The key's record as DNS would have it, without asking.
-fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
+pub(crate) fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
     let key = key.signing_key().map_err(|error| error.to_string())?;
     let text = record::dns_text(key.key_type(), &key.public_key(), false, false);
     Ok(KeyLookup::Found(vec![text.into_bytes()]))
