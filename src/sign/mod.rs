@@ -149,11 +149,13 @@ impl Signers {
         for reason in &self.not_signed {
             signed.push_reason(None, reason.clone());
         }
-        let (signed_before, unsigned): (Vec<_>, Vec<_>) =
-            self.with.iter().partition(|signer| match is_edited {
-                true => has_signed(&earlier_signatures(&signer.key, headers, now), hashes),
-                false => has_signed(&signer.earlier, hashes),
-            });
+        let (signed_before, unsigned): (Vec<_>, Vec<_>) = self.with.iter().partition(|signer| {
+            if is_edited {
+                has_signed(&earlier_signatures(&signer.key, headers, now), hashes)
+            } else {
+                has_signed(&signer.earlier, hashes)
+            }
+        });
         for signer in signed_before {
             signed.push_reason(Some(&signer.key), NotSigned::AlreadySigned);
         }
