@@ -66,6 +66,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
