@@ -66,6 +66,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
@@ -76,7 +77,7 @@ pub(crate) struct Check {
     ///
     /// Each envelope is read from the fields that delivery has added, where no option says it for
     /// all. Exits with 1 where --against does other things with some message.
-    #[arg(long, value_name = "DIR|MBOX", conflicts_with_all = ["message", "emit", "scan"])]
+    #[arg(long, value_name = "DIR|MBOX", conflicts_with_all = ["message", "emit", "scan", "notify_success", "queue_id", "tls"])]
     pub(crate) replay: Option<PathBuf>,
     /// With --replay: another configuration, and where it treats messages differently
     #[arg(long, value_name = "FILE", requires = "replay")]

@@ -16,10 +16,10 @@ pub(crate) struct OwnDomains<'a> {
 impl OwnDomains<'_> {
     /// Whether a domain, normalized, is one of them or below one.
     pub(crate) fn hold(&self, domain: &str) -> bool {
-        match self.named.is_empty() {
-            true => self.sign(domain),
-            false => with_parents(domain).any(|domain| self.named.contains(domain)),
+        if self.named.is_empty() {
+            return self.sign(domain);
         }
+        with_parents(domain).any(|domain| self.named.contains(domain))
     }
 
     /// Whether a domain, normalized, or one above it has active keys.

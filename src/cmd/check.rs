@@ -20,7 +20,7 @@ const MESSAGE_BYTES_MAX: u64 = 256 << 20;
 
 pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
     if let Some(store) = &args.replay {
-        return replay::run(&args, store).await;
+        return Box::pin(replay::run(&args, store)).await;
     }
     let message = args.message.as_deref().context("name the message")?;
     let config = load_config(&args.config)?;
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
     let octets = read(message)?;
     let (draft, body) = file::parse(&octets, envelope(&args), &runtime.config.limits);
     let headers = draft.headers.clone();
-    let verdict = Inspection::whole(&runtime, draft, body.clone()).await;
+    let verdict = Box::pin(Inspection::whole(&runtime, draft, body.clone())).await;
     if args.json {
         print::print(&serde_json::to_string_pretty(&verdict)?)?;
     } else if !args.emit {

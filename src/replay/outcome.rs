@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::sign::NotSigned;
 use crate::verdict::{Change, Disposition, Verdict};
 
 /// More tags and rules than this are not told apart in the counts: no configuration has so many.
@@ -37,7 +38,7 @@ impl From<&Verdict> for Outcome {
             reply: verdict.reply.as_ref().map(ToString::to_string),
             tags: verdict.changes.iter().filter_map(tag).collect(),
             hits: verdict.hits.iter().map(|hit| hit.rule.clone()).collect(),
-            not_signed: verdict.not_signed.iter().map(|reason| reason.label()).collect(),
+            not_signed: verdict.not_signed.iter().map(NotSigned::label).collect(),
         }
     }
 }
@@ -132,13 +133,14 @@ impl Tally {
     /// The table, of one configuration or of two.
     pub fn table(&self, is_of_two: bool) -> String {
         let width = self.counts.keys().map(String::len).max().unwrap_or(0);
-        let row = |(name, counts): (&String, &Counts)| match is_of_two {
-            true => {
-                let Counts { before, after } = counts;
-                let mark = if before == after { "" } else { "  *" };
+        let row = |(name, counts): (&String, &Counts)| {
+            let Counts { before, after } = counts;
+            let mark = if before == after { "" } else { "  *" };
+            if is_of_two {
                 format!("{name:width$}  {before:>8} {after:>8}{mark}\n")
+            } else {
+                format!("{name:width$}  {before:>8}\n")
             }
-            false => format!("{name:width$}  {:>8}\n", counts.before),
         };
         let table: String = self.counts.iter().map(row).collect();
         let Self { messages, broken, differing, .. } = self;
