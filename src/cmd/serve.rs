@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mailseal::checks::logins::Logins;
 use mailseal::config::{Config, Endpoint};
 use mailseal::runtime::Runtime;
 use mailseal::serve::{Daemon, Reloads, asked_to_end};
@@ -34,6 +35,9 @@ fn announce(runtime: &Runtime, observe: bool) {
     let keys = keys.current();
     for problem in key_problems {
         tracing::error!("key store: {problem}");
+    }
+    for warning in runtime.logins.iter().flat_map(Logins::warnings) {
+        tracing::warn!("identity_gate.map: {warning}");
     }
     if let Some(domain) = config.arc.seal_domain.as_deref()
         && seal::key(&keys, domain).is_none()

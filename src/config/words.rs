@@ -1,7 +1,7 @@
 //! The words that some keys take, and what they stand for.
 
 use super::value::Words;
-use super::{Balance, LogFormat, LostRecord, OnOversize, PersonalData, SignLocal};
+use super::{Balance, LogFormat, LostRecord, OnOversize, PersonalData, ReplyTo, SignLocal};
 use crate::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
 use crate::keys::policy::SelectorStyle;
 use crate::keys::state::Algorithm;
@@ -26,6 +26,12 @@ pub(super) const SELECTORS: &Words<SelectorStyle> =
 
 pub(super) const TREATMENTS: &Words<Action> =
     &[("off", Off), ("tag", Tag), ("quarantine", Quarantine), ("reject", Reject)];
+
+pub(super) const REPLY_TOS: &Words<ReplyTo> =
+    &[("off", ReplyTo::Off), ("owned", ReplyTo::Owned), ("all", ReplyTo::All)];
+
+/// Whether addresses that nobody owns may be used.
+pub(super) const UNLISTED: &Words<bool> = &[("refuse", false), ("allow", true)];
 
 pub(super) const TEMPERRORS: &Words<Action> = &[("accept", Off), ("tempfail", Tempfail)];
 

@@ -1,6 +1,6 @@
 //! One connection of an MTA: the SMTP session's data, and that of the transaction under way.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::{Service, apply};
 use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
 use crate::message::Draft;
-use crate::message::envelope::{Client, Envelope, bare_path};
+use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
 use crate::message::origin::{self, Origin};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
@@ -39,8 +39,9 @@ const WANTED: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
     .union(ProtoOpts::LEADING_SPACE);
 
 /// The macros that are read, by the stage at which the MTA is asked to send them.
-const MACROS: [(MacroStage, &CStr); 5] = [
+const MACROS: [(MacroStage, &CStr); 6] = [
     (MacroStage::Connect, c"j v {daemon_name} {client_resolve}"),
+    (MacroStage::Helo, c"{tls_version}"),
     (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
     (MacroStage::Rcpt, c"i"),
     (MacroStage::Eoh, c"i"),
@@ -171,9 +172,11 @@ impl Session {
             helo: self.helo.clone(),
             mail_from: path(reverse_path),
             recipients: Vec::new(),
+            success_asked: 0,
             auth_user: auth_user(macros),
             daemon_name: self.daemon_name.clone(),
             queue_id: macro_text(macros, c"i"),
+            tls: macro_text(macros, c"{tls_version}"),
         };
         let origin = origin::decide(&envelope, &runtime.config.identity).origin;
         if runtime.config.verify.enabled && origin == Origin::Inbound {
@@ -188,8 +191,12 @@ impl Session {
         });
     }
 
-    pub(super) fn rcpt(&mut self, forward_path: &[u8]) {
+    pub(super) fn rcpt(&mut self, args: &[CString]) {
+        let (forward_path, args) =
+            args.split_first().map_or((&b""[..], args), |(path, args)| (path.as_bytes(), args));
         if let Some(Transaction { draft, runtime, .. }) = &mut self.transaction {
+            let asks = args.iter().any(|arg| asks_for_success(arg.as_bytes()));
+            draft.envelope.success_asked += usize::from(asks);
             draft.add_recipient(path(forward_path), &runtime.config.limits);
         }
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::checks::logins::Logins;
 use crate::config::{Config, ConfigErrors, Loaded, LogFormat};
 use crate::runtime::{Runtime, RuntimeError};
 use crate::telemetry::{self, PersonalError};
@@ -72,6 +73,9 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
     }
     for problem in &after.key_problems {
         tracing::error!("key store: {problem}");
+    }
+    for warning in after.logins.iter().flat_map(Logins::warnings) {
+        tracing::warn!("identity_gate.map: {warning}");
     }
     for section in wants_restart(&before.config, &after.config) {
         tracing::warn!("{section} has changed: this takes a restart");

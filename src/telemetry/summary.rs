@@ -34,7 +34,7 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         dkim = %list(auth.dkim.iter().map(|dkim| format!("{}({})", dkim.result, text::visible(&dkim.domain)))),
         arc = %auth.arc.as_ref().map_or("-", |arc| arc.result.as_str()),
         dmarc = %auth.dmarc.as_ref().map_or("-", |dmarc| dmarc.result.as_str()),
-        hits = %list(verdict.hits.iter().map(|hit| hit.rule.clone())),
+        hits = %list(verdict.hits.iter().map(ToString::to_string)),
         scan = %verdict.scan.as_ref().map_or("-".to_owned(), ScanResult::in_full),
         signed = %list(signatures(&verdict.changes)),
         not_signed = %list(verdict.not_signed.iter().map(|reason| reason.label().to_owned())),

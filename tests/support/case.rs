@@ -47,6 +47,8 @@ pub struct Settings {
     pub helo: String,
     pub mail_from: String,
     pub rcpts: Vec<String>,
+    /// Whether the client asks to be told of delivery to each of them.
+    pub notify_success: bool,
     pub auth: Option<String>,
     pub daemon_name: Option<String>,
     pub queue_id: String,
@@ -66,6 +68,7 @@ impl Default for Settings {
             helo: "client.example.net".into(),
             mail_from: "joe@example.net".into(),
             rcpts: vec!["ann@example.org".into()],
+            notify_success: false,
             auth: None,
             daemon_name: None,
             queue_id: "4bXyz1".into(),
@@ -126,9 +129,11 @@ impl Case {
             helo: Some(helo.clone()),
             mail_from: mail_from.clone(),
             recipients: rcpts.clone(),
+            success_asked: if self.settings.notify_success { rcpts.len() } else { 0 },
             auth_user: auth.clone(),
             daemon_name: daemon_name.clone(),
             queue_id: Some(self.settings.queue_id.clone()),
+            ..Envelope::default()
         }
     }
 
