@@ -24,10 +24,13 @@ const NOBODY: u32 = 65534;
 
 const CONFIG: &str = "[identity]\nauthserv_id = \"mx.example.org\"\n[dns]\nservers = [\"127.0.0.1:1\"]\n\
     timeout_secs = 1\n[publish]\nserver = \"127.0.0.1:1\"\nkey_file = \"tsig.key\"\n\
-    [telemetry]\npersonal_data = \"hashed\"\npersonal_data_key = \"log.key\"\n";
+    [identity_gate]\nmap = \"hash:logins\"\n[telemetry]\npersonal_data = \"hashed\"\npersonal_data_key = \"log.key\"\n";
 const RULE: &str = "[[rule]]\nname = \"a\"\nabout = \"an example\"\n\
     [rule.when]\nheader = \"Subject\"\nmatches = 'x'\n\
-    [rule.examples]\nhit = [\"Subject: x\\n\\n\"]\nmiss = [\"Subject: y\\n\\n\"]\n";
+    [rule.examples]\nhit = [\"Subject: x\\n\\n\"]\nmiss = [\"Subject: y\\n\\n\"]\n\
+    [[rule]]\nname = \"b\"\nabout = \"another\"\n\
+    [rule.when]\nheader = \"From\"\nin_list = \"senders.list\"\n\
+    [rule.examples]\nhit = [\"From: a@example.net\\n\\n\"]\nmiss = [\"From: a@example.org\\n\\n\"]\n";
 
 /// What stands where the file should.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,6 +86,13 @@ const READERS: &[Reader] = &[
     Reader {
         file: "dkim_signing.conf",
         args: &["keys", "import", "--rspamd", "dkim_signing.conf"],
+        allows: &[Empty],
+    },
+    Reader { file: "rules/senders.list", args: &["rules", "test"], allows: &[Empty] },
+    Reader { file: "logins", args: &["check", "message.eml"], allows: &[] },
+    Reader {
+        file: "opendkim-whole.conf",
+        args: &["import", "--opendkim", "opendkim-whole.conf"],
         allows: &[Empty],
     },
     Reader { file: "message.eml", args: &["check", "message.eml"], allows: &[Empty, Binary] },
@@ -165,6 +175,8 @@ fn place() -> TempDir {
     );
     write("KeyTable", "a.example a.example:s:foreign.private\n");
     write("SigningTable", "*@a.example a.example\n");
+    write("rules/senders.list", "example.net\n");
+    write("logins", "joe@example.net joe\n");
     write("message.eml", "From: joe@example.net\n\nHello\n");
     let pem = mailseal::dkim::signing_key::generate_ed25519().unwrap();
     write("foreign.private", &pem);
@@ -178,7 +190,10 @@ fn place() -> TempDir {
 
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(MAILSEAL);
-    command.args(args).arg("--config").arg("mailseal.toml").current_dir(dir);
+    command.args(args).current_dir(dir);
+    if args.first() != Some(&"import") {
+        command.args(["--config", "mailseal.toml"]);
+    }
     command
 }
 
