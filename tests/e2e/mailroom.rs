@@ -91,7 +91,9 @@ struct Dns {
 impl Mailroom {
     /// Starts all but Sendmail.
     pub(crate) fn open() -> Self {
-        let scratch = tempfile::tempdir().unwrap();
+        // Sendmail takes no socket below a directory that everybody can write, as /tmp is.
+        let scratch = tempfile::Builder::new().prefix("mailseal-e2e-").tempdir_in("/var/lib");
+        let scratch = scratch.unwrap();
         let dir = scratch.path();
         // Postfix's processes and the daemon's socket are reached by users other than root.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
@@ -234,7 +236,7 @@ domain = \"{OURS}\"
 
 /// An RSA and an Ed25519 key for [`OURS`], made, activated and printed as an operator does.
 fn make_our_keys(dir: &Path) -> Records {
-    fs::write(dir.join("keys.toml"), "").unwrap();
+    fs::write(dir.join("keys.toml"), "[sign]\n").unwrap();
     let mailseal = |args: &[&str]| {
         let mut command = Command::new(MAILSEAL);
         run(command.args(args).arg("--config").arg(dir.join("keys.toml"))).stdout
@@ -311,7 +313,7 @@ fn start_postfix(
     let routes = [
         route("poor.example", &[], poor_sink.addr),
         route("asis.example", &["disable_mime_output_conversion=yes"], poor_sink.addr),
-        route("narrow.example", &["smtp_line_length_limit=60"], sink.addr),
+        route("narrow.example", &["smtp_line_length_limit=100"], sink.addr),
         route("generic.example", &[GENERIC], sink.addr),
         route("checks.example", &[CHECKS], sink.addr),
     ];

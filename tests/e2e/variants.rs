@@ -74,8 +74,8 @@ fn header_checks_break_what_others_signed(mailroom: &Mailroom) {
 }
 
 fn postfix_edits_after_the_filter(mailroom: &Mailroom) {
-    let long = "A line of more than sixty octets, which is nothing unusual in a message.\r\n";
-    let sent = message(&format!("joe@{OURS}"), "", long);
+    let long = "words of a line of more than a hundred octets ".repeat(3) + "\r\n";
+    let sent = message(&format!("joe@{OURS}"), "", &long);
     let whole = through(mailroom, &mailroom.sink, "tag", "whole@example.net", &sent);
     assert!(verifies(mailroom, &whole), "{}", whole.header());
     for domain in ["narrow.example", "generic.example", "checks.example"] {
@@ -142,12 +142,11 @@ fn one_session_of_sendmail_has_many_messages(mailroom: &Mailroom) {
 
 fn sendmail_bs_is_signed(mailroom: &Mailroom) {
     let (to, from) = ("sm-bs@example.net", format!("joe@{OURS}"));
-    let session = format!(
-        "EHLO mx.example.org\r\nMAIL FROM:<{from}>\r\nRCPT TO:<{to}>\r\nDATA\r\nFrom: {from}\r\n\
-         To: {to}\r\nSubject: by standard input\r\n\r\nHello.\r\n.\r\nQUIT\r\n"
-    );
-    let replies = mailroom.sendmail().stdin_smtp(&session);
-    assert!(replies.contains("\n250 2.0.0 "), "{replies}");
+    let message = format!("From: {from}\r\nTo: {to}\r\nSubject: by stdin\r\n\r\nHello.\r\n.");
+    let [mail, rcpt] = [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>")];
+    let said = ["EHLO mx.example.org", &mail, &rcpt, "DATA", &message, "QUIT"];
+    let replies = mailroom.sendmail().stdin_smtp(&said);
+    assert!(replies[5].starts_with("250 2.0.0 "), "{replies:?}");
     assert_signed_by_us(mailroom, &mailroom.sink.delivery(to));
 }
 

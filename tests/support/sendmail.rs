@@ -3,7 +3,7 @@
 //! waits a minute for a machine that has no full name.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -72,17 +72,28 @@ impl Sendmail {
         assert!(sendmail.wait().unwrap().success());
     }
 
-    /// Speaks SMTP to `sendmail -bs`, which takes these lines from its standard input.
-    pub fn stdin_smtp(&self, lines: &str) -> String {
+    /// Speaks SMTP to `sendmail -bs` by its standard input; gives its greeting and the last line of each reply.
+    pub fn stdin_smtp(&self, commands: &[&str]) -> Vec<String> {
         let mut sendmail = in_name_spaces(&self.dir, "sendmail.cf")
             .arg("-bs")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        sendmail.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-        let output = sendmail.wait_with_output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let mut input = sendmail.stdin.take().unwrap();
+        let mut lines = BufReader::new(sendmail.stdout.take().unwrap()).lines();
+        let mut reply = || {
+            let last = |line: &String| line.as_bytes().get(3) != Some(&b'-');
+            lines.by_ref().map(Result::unwrap).find(last).unwrap_or_default()
+        };
+        let mut replies = vec![reply()];
+        for command in commands {
+            input.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+            replies.push(reply());
+        }
+        drop(input);
+        sendmail.wait().unwrap();
+        replies
     }
 
     /// The ids of the messages that are held.

@@ -108,6 +108,10 @@ fn account(name: &str) -> Option<Account> {
 
 /// Our keys, and what DNS shows of them.
 pub(super) async fn keys(facts: &mut Facts, is_online: bool) -> anyhow::Result<()> {
+    // A store that was never made has no keys, which is no fault of its own.
+    if !facts.config.sign.keys.exists() {
+        return Ok(());
+    }
     let rotation = rotation(facts.config.clone(), false)?;
     let (domains, problems) = match rotation.store.domains() {
         Ok(found) => found,
