@@ -19,6 +19,7 @@ use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::{Client, Envelope};
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::received::{self, ReceivedFrom};
 use crate::policy::{self, Decision, Findings};
@@ -47,7 +48,7 @@ struct Subject {
     now: u64,
     envelope: Envelope,
     headers: Arc<HeaderBlock>,
-    over_limit: Option<&'static str>,
+    over_limit: Option<Limit>,
     is_space_assumed: bool,
     origin: Origin,
     author: Author,
@@ -68,6 +69,8 @@ struct Found {
     scan_times: Option<ScanTimes>,
     /// `None` where the rules did not end in time.
     hits: Option<Vec<Hit>>,
+    /// Whether the rules saw the beginning of the body alone.
+    is_cut: bool,
 }
 
 /// What is done with the message.
@@ -101,13 +104,29 @@ impl Inspection {
         self.sink.write(chunk).await;
     }
 
+    /// The memory that it fills.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.subject.headers.held_bytes() + self.sink.held_bytes()
+    }
+
+    /// Lets go of all that came so far, and takes no more: there is no room for the message now.
+    pub(crate) fn turn_away(&mut self, limit: Limit) {
+        let Self { subject, plan, lookups, sink } = self;
+        subject.over_limit = Some(limit);
+        subject.headers = Arc::default();
+        subject.sealing = None;
+        *plan = Plan::Pass;
+        *lookups = Lookups::default();
+        *sink = BodySink::new(BodyHasher::new(Vec::new()), 0, None);
+    }
+
     /// Ends the message and judges it. Some MTAs know their queue id only now.
     pub async fn finish(self, queue_id: Option<String>) -> Verdict {
         let Self { mut subject, plan, lookups, sink } = self;
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
-        let Body { hashes, kept, scan } = sink.finish();
+        let Body { hashes, kept, is_cut, scan } = sink.finish();
         let (auth, scan, hits) = tokio::join!(
             subject.authenticate(&plan, lookups, &hashes),
             subject.scanned(scan),
@@ -115,7 +134,7 @@ impl Inspection {
         );
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, is_cut })
     }
 
     /// Judges a message that is all there, and explains the results.
@@ -307,6 +326,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         Vec::new()
     };
     subject.reasons.extend(decision.reasons);
+    let limits = limits(&subject, &found);
     Verdict {
         queue_id: subject.envelope.queue_id,
         disposition: decision.disposition,
@@ -318,9 +338,17 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         scan: found.scan,
         scan_times: found.scan_times,
         not_signed: signed.without,
+        limits,
         changes,
         reasons: subject.reasons,
     }
+}
+
+/// The limits that the message came up against.
+fn limits(subject: &Subject, found: &Found) -> Vec<Limit> {
+    let time = found.hits.is_none().then_some(Limit::MessageTime);
+    let body = found.is_cut.then_some(Limit::KeptBody);
+    [subject.over_limit, time, body].into_iter().flatten().collect()
 }
 
 fn findings<'a>(subject: &'a Subject, found: &'a Found) -> Findings<'a> {

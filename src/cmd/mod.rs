@@ -94,5 +94,8 @@ fn block_on(
     command: impl Future<Output = anyhow::Result<Outcome>>,
 ) -> anyhow::Result<Outcome> {
     let runtime = builder.enable_all().build().context("cannot start the async runtime")?;
-    runtime.block_on(command)
+    let outcome = runtime.block_on(command);
+    // Threads that still block are at nothing that anybody waits for.
+    runtime.shutdown_background();
+    outcome
 }

@@ -11,6 +11,7 @@ pub(crate) struct BodySink {
     hasher: BodyHasher,
     kept: Vec<u8>,
     kept_bytes_max: usize,
+    is_cut: bool,
     scan: Option<Scan>,
 }
 
@@ -21,6 +22,8 @@ pub(crate) struct Body {
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
     pub kept: Vec<u8>,
+    /// Whether a rule wants it, and it is not all there.
+    pub is_cut: bool,
     /// The scan, whose verdict is still to come.
     pub scan: Option<Scan>,
 }
@@ -28,7 +31,7 @@ pub(crate) struct Body {
 impl BodySink {
     /// A sink for the hashes that are wanted; `kept_bytes_max` is 0 where no rule reads bodies.
     pub(crate) fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
-        Self { hasher, kept: Vec::new(), kept_bytes_max, scan }
+        Self { hasher, kept: Vec::new(), kept_bytes_max, is_cut: false, scan }
     }
 
     /// Takes the next chunk. Waits only for a slow scanner, and for that not long.
@@ -36,13 +39,20 @@ impl BodySink {
         self.hasher.update(&chunk);
         let room = self.kept_bytes_max - self.kept.len();
         self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        self.is_cut |= self.kept_bytes_max > 0 && chunk.len() > room;
         if let Some(scan) = &mut self.scan {
             scan.write(chunk).await;
         }
     }
 
+    /// The memory that it fills, with what is kept for another scanner.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.kept.capacity() + self.scan.as_ref().map_or(0, Scan::held_bytes)
+    }
+
     /// Ends the body; the scanner may still be at work.
     pub(crate) fn finish(self) -> Body {
-        Body { hashes: self.hasher.finish(), kept: self.kept, scan: self.scan }
+        let Self { hasher, kept, is_cut, scan, .. } = self;
+        Body { hashes: hasher.finish(), kept, is_cut, scan }
     }
 }

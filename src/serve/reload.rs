@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::notify;
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::runtime::{Runtime, RuntimeError};
 
@@ -43,12 +44,16 @@ impl Reloads {
         let file = self.file.map(Arc::new);
         while self.signal.recv().await.is_some() {
             let (file, runtime) = (file.clone(), Arc::clone(&runtime));
+            notify::reloading();
             let reload = move || reload(file.as_deref().map(PathBuf::as_path), &runtime);
             // Reading blocks. A panic leaves the old in force, like any other fault.
             match tokio::task::spawn_blocking(reload).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => notify::ready("serving, reloaded"),
                 Ok(Err(error)) => refused(&error),
-                Err(_) => tracing::error!("reload failed: what was in force stays"),
+                Err(_) => {
+                    tracing::error!("reload failed: what was in force stays");
+                    notify::ready("serving; the reload failed, what was in force stays");
+                }
             }
         }
     }
@@ -90,4 +95,5 @@ fn refused(error: &ReloadError) {
     for line in error.to_string().lines() {
         tracing::error!("{line}");
     }
+    notify::ready("serving; the reload was refused, what was in force stays: see the log");
 }

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::keys::DomainName;
 use crate::keys::state::Algorithm;
+use crate::message::limit::Limit;
 use crate::result::AuthResult;
 use crate::scan::{Load, ScanResult, Unscanned};
 use crate::verdict::{Change, Verdict};
@@ -38,6 +39,10 @@ pub struct Metrics {
     scan_wait_seconds: Histogram,
     scan_seconds: Histogram,
     hits: Family<HitLabels, Counter>,
+    limits: Family<LimitLabels, Counter>,
+    connections: Gauge,
+    messages_open: Gauge,
+    held_bytes: Gauge,
     message_seconds: Histogram,
     key_since: Family<KeyLabels, Gauge>,
     key_due: Family<KeyLabels, Gauge>,
@@ -78,6 +83,11 @@ struct HitLabels {
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct KeyLabels {
     domain: DomainName,
     algorithm: String,
@@ -99,6 +109,10 @@ impl Default for Metrics {
             scan_wait_seconds: Histogram::new(SCAN_SECONDS),
             scan_seconds: Histogram::new(SCAN_SECONDS),
             hits: Family::default(),
+            limits: Family::default(),
+            connections: Gauge::default(),
+            messages_open: Gauge::default(),
+            held_bytes: Gauge::default(),
             message_seconds: Histogram::new(SECONDS),
             key_since: Family::default(),
             key_due: Family::default(),
@@ -131,9 +145,25 @@ impl Metrics {
         for reason in &verdict.not_signed {
             self.not_signed.get_or_create(&ReasonLabels { reason: reason.label() }).inc();
         }
+        for limit in &verdict.limits {
+            self.count_limit(*limit);
+        }
         for hit in &verdict.hits {
             self.hits.get_or_create(&HitLabels { rule: hit.rule.clone() }).inc();
         }
+    }
+
+    /// Counts that something came up against a limit.
+    pub(crate) fn count_limit(&self, limit: Limit) {
+        self.limits.get_or_create(&LimitLabels { limit: limit.key() }).inc();
+    }
+
+    /// Tells what there is at this moment.
+    pub(crate) fn set_open(&self, connections: usize, messages: usize, held_bytes: usize) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.connections.set(number(connections));
+        self.messages_open.set(number(messages));
+        self.held_bytes.set(number(held_bytes));
     }
 
     fn count_results(&self, verdict: &Verdict) {
@@ -221,6 +251,14 @@ impl Metrics {
             self.scan_seconds.clone(),
         );
         all.register("rule_hits", "Messages that a rule matched", self.hits.clone());
+        all.register(
+            "limits_reached",
+            "Messages that came up against a limit, by its key; connections_max: how often connections had to wait",
+            self.limits.clone(),
+        );
+        all.register("connections", "Connections of MTAs", self.connections.clone());
+        all.register("messages_open", "Messages under way", self.messages_open.clone());
+        all.register("held_bytes", "What they hold together", self.held_bytes.clone());
         all.register(
             "key_active_since_timestamp_seconds",
             "When the key came to sign",

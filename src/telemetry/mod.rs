@@ -22,6 +22,9 @@ pub fn init(config: &Telemetry) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(EnvFilter::new(filter))
+        // Standard error may be a file on a full disk: a line that cannot be written is lost, and no
+        // message with it.
+        .log_internal_errors(false)
         .with_target(false)
         .with_ansi(false);
     // A second initialization can only come from a test, and the first one stands.
@@ -47,6 +50,7 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         hits = %list(verdict.hits.iter().map(|hit| hit.rule.clone()).collect()),
         scan = %verdict.scan.as_ref().map_or("-".to_owned(), ScanResult::in_full),
         not_signed = %list(verdict.not_signed.iter().map(|reason| reason.label().to_owned()).collect()),
+        limits = %list(verdict.limits.iter().map(ToString::to_string).collect()),
         disposition = %verdict.disposition.as_str(),
         reply = %verdict.reply.as_ref().map_or("-".to_owned(), ToString::to_string),
         observe,
