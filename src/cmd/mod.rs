@@ -3,6 +3,7 @@
 mod check;
 mod config;
 pub(crate) mod dns;
+mod docs;
 pub(crate) mod keys;
 pub(crate) mod print;
 mod rules;
@@ -55,6 +56,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         }
         Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
+        Command::Man { dir } => docs::man(&dir),
+        Command::Completions { shell } => docs::completions(shell),
     }
 }
 
