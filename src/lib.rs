@@ -18,6 +18,7 @@
 //! | `dkim/` | the leaf that verifying, signing and key records share |
 //! | `dns/` | the one door to DNS; what we publish: records, updates, what each server shows |
 //! | `rules/` | header and body rules |
+//! | `checks/` | the built-in checks |
 //! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
@@ -25,8 +26,11 @@
 //! | `sign/` | which keys sign a message, and its ARC seal |
 //! | `keys/` | the key store and the life of a key |
 //! | `rotation/` | what DNS shows of our keys, and what is done about it |
+//! | `file.rs` | the one reader of files |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
+//! | `doctor/` | what will break between the MTA's configuration and ours |
+//! | `import/` | the configurations of the filters that mailseal replaces |
 //! | `telemetry/` | the log with its one line a message, metrics and health |
 //!
 //! # Flow
@@ -72,9 +76,13 @@
 
 pub mod auth;
 pub(crate) mod changes;
+pub mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;
+pub mod doctor;
+pub mod file;
+pub mod import;
 pub mod keys;
 pub mod message;
 pub(crate) mod milter;

@@ -97,7 +97,7 @@ fn check_says_by_its_exit_code_what_it_found() {
     let usage = run(Command::new(env!("CARGO_BIN_EXE_mailseal")).arg("check"));
     assert_eq!(usage.code, Some(2));
     assert_eq!(place.check(SIGNED, &["--json", "--emit"]).code, Some(2));
-    let (code, line) = (place.check("no-such.eml", &[]), "message no-such.eml: No such file");
+    let (code, line) = (place.check("no-such.eml", &[]), "message no-such.eml: no such file");
     assert!(code.fault().0 == Some(3) && code.err.starts_with(line), "{}", code.err);
 }
 

@@ -232,10 +232,10 @@ fn what_is_no_text_file_is_one_clear_line() {
     for (name, said) in [
         ("missing", "no such file"),
         (".", "is a directory"),
-        ("binary", "not UTF-8 text: octet 9"),
-        ("large", "larger than 1 MiB"),
+        ("binary", "is no text: line 2 has a NUL"),
+        ("large", "has more than 1 MiB"),
         ("loop", "cannot be read"),
-        ("/dev/zero", "not a regular file"),
+        ("/dev/zero", "is a device"),
     ] {
         let message = Config::load(&path(name)).unwrap_err().to_string();
         assert!(message.contains(said) && message.lines().count() == 1, "{name}: {message}");

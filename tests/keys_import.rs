@@ -202,8 +202,8 @@ fn what_cannot_sign_is_refused_by_name_with_its_remedy() {
         ("text", "holds no private key"),
         ("huge", "has more than"),
         ("openssh", "is an OpenSSH key"),
-        ("binary", "is not text"),
-        ("fifo", "is no regular file"),
+        ("binary", "is no text"),
+        ("fifo", "is a FIFO"),
         ("missing", "no such file"),
     ] {
         let ran = fixture.run(&["import", &path(name), "--domain", "a.example", "--selector", "s"]);

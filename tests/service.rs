@@ -55,7 +55,7 @@ fn open_message(addr: SocketAddr) -> Mta {
 /// Awaits that a message is under way, as the metrics tell it.
 fn await_open(daemon: &Daemon, metrics: SocketAddr, count: usize) {
     await_until("open messages", daemon, || {
-        let line = format!("\nmailseal_messages_open {count}\n");
+        let line = format!("\nmailseal_transactions_open {count}\n");
         http(metrics, "GET /metrics HTTP/1.1").contains(&line)
     });
 }
@@ -331,10 +331,9 @@ fn more_messages_than_there_may_be_come_again_later() {
     await_open(&daemon, metrics, 0);
     second.transaction(&Mail::default()).unwrap();
     assert_eq!(reply(&mut second), "accept");
-    let line = "limits=limits.transactions_max disposition=tempfail reply=451 4.3.2 ";
-    await_log(&daemon, line);
+    await_log(&daemon, " limits=limits.transactions_max ");
     let told = http(metrics, "GET /metrics HTTP/1.1");
-    let count = "mailseal_limits_reached_total{limit=\"limits.transactions_max\"} 1\n";
+    let count = "mailseal_limit_reached_total{limit=\"limits.transactions_max\"} 1\n";
     assert!(told.contains(count), "{told}");
 }
 
@@ -369,7 +368,7 @@ fn more_memory_than_there_may_be_is_not_held() {
     assert_eq!(accepted + deferred, CONNECTIONS, "{replies:?}");
     assert!(accepted > 0 && deferred > 0, "{replies:?}");
     let told = http(metrics, "GET /metrics HTTP/1.1");
-    let limit = "mailseal_limits_reached_total{limit=\"limits.memory_bytes_max\"}";
+    let limit = "mailseal_limit_reached_total{limit=\"limits.memory_bytes_max\"}";
     assert!(told.contains(&format!("{limit} {deferred}\n")), "{told}");
     // What 120 such messages hold would be more than 120 MiB.
     let grown_kib = daemon.peak_memory_kib() - before_kib;

@@ -1,9 +1,11 @@
 //! `mailseal check`: judges a message in a file as the daemon would, and prints the verdict.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
+use mailseal::file::octets;
 use mailseal::message::envelope::{Client, Envelope, bare_path};
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
@@ -12,6 +14,9 @@ use mailseal::verdict::Disposition;
 
 use super::{Outcome, load_config, print, scan};
 use crate::cli::Check;
+
+/// No MTA takes larger messages; here they are held in memory.
+const MESSAGE_BYTES_MAX: u64 = 256 << 20;
 
 pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
@@ -39,13 +44,16 @@ pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let result = if path == Path::new("-") {
-        let mut octets = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut octets).map(|_| octets)
-    } else {
-        std::fs::read(path)
-    };
-    result.with_context(|| format!("message {}", path.display()))
+    if path != Path::new("-") {
+        return octets(path, MESSAGE_BYTES_MAX).map_err(|error| anyhow!("message {error}"));
+    }
+    let mut octets = Vec::new();
+    let mut stdin = std::io::stdin().lock().take(MESSAGE_BYTES_MAX + 1);
+    stdin.read_to_end(&mut octets).context("standard input cannot be read")?;
+    if octets.len() as u64 > MESSAGE_BYTES_MAX {
+        bail!("standard input has more than {} MiB; this is no message", MESSAGE_BYTES_MAX >> 20);
+    }
+    Ok(octets)
 }
 
 fn envelope(args: &Check) -> Envelope {
@@ -58,6 +66,7 @@ fn envelope(args: &Check) -> Envelope {
         helo: args.helo.clone(),
         mail_from: args.mail_from.as_ref().map(bare).unwrap_or_default(),
         recipients: args.rcpt.iter().map(bare).collect(),
+        success_asked: if args.notify_success { args.rcpt.len() } else { 0 },
         auth_user: args.auth.clone(),
         daemon_name: args.daemon_name.clone(),
         queue_id: args.queue_id.clone(),

@@ -1,8 +1,8 @@
 //! `mailseal serve`: runs the daemon and prints how to attach an MTA to it.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 
+use mailseal::checks::logins::Logins;
 use mailseal::config::{Config, Endpoint};
 use mailseal::runtime::Runtime;
 use mailseal::serve::{Daemon, Reloads, asked_to_end};
@@ -14,7 +14,7 @@ use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
-    telemetry::init(&config.telemetry);
+    telemetry::init(&config.telemetry)?;
     // Before the sockets are open: whoever sees them may send the signal at once.
     let ((end, end_at_once), reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
     let runtime = Runtime::build(config.clone())?;
@@ -50,6 +50,9 @@ fn announce(runtime: &Runtime, observe: bool) {
     }
     for problem in key_problems {
         tracing::error!("key store: {problem}");
+    }
+    for warning in runtime.logins.iter().flat_map(Logins::warnings) {
+        tracing::warn!("identity_gate.map: {warning}");
     }
     if let Some(domain) = config.arc.seal_domain.as_deref()
         && seal::key(&keys, domain).is_none()
@@ -90,19 +93,11 @@ fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
          #   -o milter_macro_daemon_name=ORIGINATING\n\
          # Sendmail, sendmail.mc:\n\
          INPUT_MAIL_FILTER(`mailseal', `S={}, F=T, T=C:30s;S:60s;R:60s;E:{wait_secs}s')dnl\n",
-        sendmail_spelling(endpoint),
+        endpoint.for_sendmail(),
     );
     for other in others {
         // Writing to a string cannot fail.
-        let _ = writeln!(lines, "# or instead: {other} ({})", sendmail_spelling(other));
+        let _ = writeln!(lines, "# or instead: {other} ({})", other.for_sendmail());
     }
     lines
-}
-
-fn sendmail_spelling(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Inet(SocketAddr::V4(addr)) => format!("inet:{}@{}", addr.port(), addr.ip()),
-        Endpoint::Inet(SocketAddr::V6(addr)) => format!("inet6:{}@{}", addr.port(), addr.ip()),
-        Endpoint::Unix(path) => format!("local:{}", path.display()),
-    }
 }

@@ -19,6 +19,17 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+impl Endpoint {
+    /// Sendmail's spelling, which `from_str` reads back, too.
+    pub fn for_sendmail(&self) -> String {
+        match self {
+            Self::Inet(SocketAddr::V4(addr)) => format!("inet:{}@{}", addr.port(), addr.ip()),
+            Self::Inet(SocketAddr::V6(addr)) => format!("inet6:{}@{}", addr.port(), addr.ip()),
+            Self::Unix(path) => format!("local:{}", path.display()),
+        }
+    }
+}
+
 /// Postfix's spelling, which `from_str` reads back.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::file::plain;
+
 /// More faults than this are only counted.
 pub(super) const FAULTS_SHOWN_MAX: usize = 100;
 
@@ -15,7 +17,7 @@ const QUOTED_CHARS_MAX: usize = 60;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ConfigErrors {
     /// The file could not be read at all.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", plain(path))]
     Unreadable {
         /// The file.
         path: PathBuf,

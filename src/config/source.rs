@@ -1,11 +1,9 @@
 //! The text of a config file, and the configuration in it.
 //!
-//! Failure: a file that is missing, unreadable, no regular file, not UTF-8 or too large gives one
-//! line that says so; whatever is wrong inside a text comes as a list of places.
+//! Failure: a file that cannot be read ([`crate::file`]), or is empty, gives one line that says so;
+//! whatever is wrong inside a text comes as a list of places.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use toml::de::DeTable;
@@ -16,48 +14,22 @@ use super::resolve::resolve;
 use super::section::Gathered;
 use super::value::Located;
 use super::warnings::warnings;
+use crate::file;
 
 /// No config file of people is larger.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The text of a file.
+/// The text of a file. One with nothing in it was cut off, by an editor or a full disk: taken for
+/// no settings at all, it would put the defaults in force.
 pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
     let unreadable = |reason: String| ConfigErrors::Unreadable { path: path.to_owned(), reason };
-    let bytes = read_bytes(path).map_err(|error| unreadable(cannot_read(&error)))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(unreadable("larger than 1 MiB; is this a config file?".to_owned()));
+    let missing = "mailseal config default prints one to start with";
+    let text = file::text(path, FILE_BYTES_MAX)
+        .map_err(|error| unreadable(error.hint_if_missing(missing).reason()))?;
+    if text.is_empty() {
+        return Err(unreadable("is empty; write it anew, or remove it".to_owned()));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        unreadable(format!("not UTF-8 text: octet {offset} is no character's; save it as UTF-8"))
-    })
-}
-
-/// One octet more than allowed, at most. Only regular files are opened: a FIFO would wait for ever.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let kind = std::fs::metadata(path)?.file_type();
-    if kind.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !kind.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn cannot_read(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            "no such file; mailseal config default prints one to start with".to_owned()
-        }
-        io::ErrorKind::IsADirectory => "is a directory; name the file in it".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied; let the user that runs mailseal read it".to_owned()
-        }
-        _ => format!("cannot be read: {error}"),
-    }
+    Ok(text)
 }
 
 /// The configuration in a text; relative directories are joined to `base`.

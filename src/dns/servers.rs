@@ -4,8 +4,8 @@
 //! trouble is the quickest to answer. So each has a resolver of its own here, and a failure leads
 //! to the next.
 
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -17,10 +17,16 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
+use hickory_resolver::system_conf::parse_resolv_conf;
 
 use super::LookupError;
 use crate::config;
+use crate::file::{self, FileError};
 
+/// Where the system says which servers to ask.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Such a file has some 100 octets.
+const RESOLV_CONF_BYTES_MAX: u64 = 64 * 1024;
 /// Answers kept at once, of all servers.
 const CACHE_ENTRIES_MAX: u64 = 10_000;
 /// No denial is believed longer, whatever its SOA says: a record just published should be seen.
@@ -40,8 +46,8 @@ const TCP_QUERIES_MAX: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverError {
     /// The system's servers cannot be read.
-    #[error("cannot read /etc/resolv.conf: {0}; make it readable or set dns.servers")]
-    System(NetError),
+    #[error("{0}; or set dns.servers")]
+    System(#[from] FileError),
     /// hickory refuses its settings.
     #[error("cannot start the DNS resolver: {0}")]
     Start(NetError),
@@ -69,7 +75,7 @@ impl Servers {
     /// The servers given, or the system's where none are.
     pub(super) fn new(settings: &config::Dns) -> Result<Self, ResolverError> {
         let servers = if settings.servers.is_empty() {
-            system_servers()?
+            system_servers(Path::new(RESOLV_CONF))?
         } else {
             settings.servers.iter().copied().map(server).collect()
         };
@@ -120,16 +126,20 @@ impl Servers {
 
 /// The servers of `/etc/resolv.conf`. Where it is missing or names none, the server on this
 /// machine, as resolv.conf(5) has it.
-fn system_servers() -> Result<Vec<NameServerConfig>, ResolverError> {
-    match hickory_resolver::system_conf::read_system_conf() {
-        Ok((config, _)) => Ok(config.name_servers),
-        Err(NetError::Io(error))
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Other) =>
-        {
-            Ok(vec![NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into())])
-        }
-        Err(error) => Err(ResolverError::System(error)),
+fn system_servers(path: &Path) -> Result<Vec<NameServerConfig>, ResolverError> {
+    let octets = match file::octets(path, RESOLV_CONF_BYTES_MAX) {
+        Err(error) if error.is_missing() => Vec::new(),
+        octets => octets?,
+    };
+    // The other lines are not for us: hickory refuses the file for a search list that it can't read.
+    let is_server = |line: &&[u8]| line.trim_ascii_start().starts_with(b"nameserver");
+    let servers: Vec<&[u8]> = octets.split(|octet| *octet == b'\n').filter(is_server).collect();
+    let conf = parse_resolv_conf(servers.join(&b'\n'));
+    let servers = conf.map_or_else(|_| Vec::new(), |(conf, _)| conf.name_servers);
+    if servers.is_empty() {
+        return Ok(vec![NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into())]);
     }
+    Ok(servers)
 }
 
 fn server(addr: SocketAddr) -> NameServerConfig {
@@ -206,5 +216,36 @@ pub(super) fn response_code(code: ResponseCode) -> String {
         ResponseCode::FormErr => "FORMERR".into(),
         ResponseCode::NotImp => "NOTIMP".into(),
         code => format!("response code {}", u16::from(code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_servers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("resolv.conf");
+        let servers = || {
+            let servers = system_servers(&path).unwrap();
+            servers.iter().map(|server| server.ip.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(servers(), "127.0.0.1");
+        for (text, found) in [
+            ("", "127.0.0.1"),
+            ("\0\u{fffd}\n", "127.0.0.1"),
+            ("search a..b\n nameserver 192.0.2.1\nnameserver ::1\n", "192.0.2.1 ::1"),
+            ("nameserver nonsense\nnameserver 192.0.2.2", "192.0.2.2"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(servers(), found, "{text:?}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let error = system_servers(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with("resolv.conf: is a directory; name a regular file; or set dns.servers")
+        );
     }
 }

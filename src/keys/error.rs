@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::domain::NameError;
+use crate::file::FileError;
 
 /// What is wrong with a key store.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum StoreError {
         /// What the system said; part of the message, so not a source of its own.
         error: io::Error,
     },
+    /// It is no text, or is written all the while.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The store is not there.
     #[error("{}: no such directory; mailseal keys generate DOMAIN makes it", .0.display())]
     NoStore(PathBuf),

@@ -1,7 +1,7 @@
 //! Reading files that nobody else may touch, and making directories for them.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::Uid;
 
 use super::error::StoreError;
+use crate::file::{self, Fault, FileError};
 
 /// Who may own the files of a store, and what others may do with them.
 #[derive(Clone, Copy)]
@@ -24,7 +25,7 @@ pub(super) struct Guard<'a> {
 impl Guard<'_> {
     /// Opens a directory that nobody but its owner may enter.
     pub(super) fn open_dir(self, path: &Path) -> Result<File, StoreError> {
-        let dir = open_no_follow(path, OFlag::O_DIRECTORY)?;
+        let dir = open_dir(path).map_err(|error| not_opened(path, error))?;
         let wanted = if self.is_credentials { 0o500 } else { 0o700 };
         self.check(&dir, path, wanted)?;
         Ok(dir)
@@ -45,20 +46,16 @@ impl Guard<'_> {
 
     /// The text of a file that nobody but its owner may read, of at most `max` octets.
     pub(super) fn read(self, path: &Path, max: u64) -> Result<String, StoreError> {
-        // Without NONBLOCK, opening a FIFO would wait for a writer.
-        let file = open_no_follow(path, OFlag::O_NONBLOCK)?;
-        let metadata = file.metadata().map_err(StoreError::io("read", path))?;
-        if !metadata.is_file() {
-            return Err(StoreError::Kind { path: path.to_owned(), wanted: "regular file" });
-        }
+        let failed = |fault| match fault {
+            Fault::System(error) => not_opened(path, error),
+            Fault::Kind(_) => StoreError::Kind { path: path.to_owned(), wanted: "regular file" },
+            Fault::TooLarge(max) => StoreError::TooLarge { path: path.to_owned(), max },
+            fault => FileError::new(path, fault).into(),
+        };
+        let file = file::open(path, OFlag::O_NOFOLLOW).map_err(failed)?;
         let wanted = if self.is_credentials { 0o400 } else { 0o600 };
         self.check(&file, path, wanted)?;
-        let mut text = String::new();
-        file.take(max + 1).read_to_string(&mut text).map_err(StoreError::io("read", path))?;
-        if text.len() as u64 > max {
-            return Err(StoreError::TooLarge { path: path.to_owned(), max });
-        }
-        Ok(text)
+        file::read(&file, max).and_then(file::decode).map_err(failed)
     }
 
     fn check(self, file: &File, path: &Path, wanted: u32) -> Result<(), StoreError> {
@@ -91,19 +88,20 @@ pub(crate) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> 
     Guard { root: parent(path), is_credentials: false }.read(path, max)
 }
 
-fn open_no_follow(path: &Path, flags: OFlag) -> Result<File, StoreError> {
-    let flags = flags | OFlag::O_NOFOLLOW;
-    let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
-    opened.map_err(|error| {
-        // Linux says ELOOP of a link to a file, and ENOTDIR of one to a directory.
-        if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
-            return StoreError::Symlink(path.to_owned());
-        }
-        if error.kind() == io::ErrorKind::NotADirectory {
-            return StoreError::Kind { path: path.to_owned(), wanted: "directory" };
-        }
-        StoreError::io("read", path)(error)
-    })
+fn open_dir(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_DIRECTORY;
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+}
+
+/// Linux says ELOOP of a link to a file, and ENOTDIR of one to a directory.
+fn not_opened(path: &Path, error: io::Error) -> StoreError {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+        return StoreError::Symlink(path.to_owned());
+    }
+    if error.kind() == io::ErrorKind::NotADirectory {
+        return StoreError::Kind { path: path.to_owned(), wanted: "directory" };
+    }
+    StoreError::io("read", path)(error)
 }
 
 fn check_mode(

@@ -20,7 +20,7 @@ use super::socket::{Socket, inherited};
 use super::stream::{Peer, Stream, WatchedStream};
 use crate::config::{Endpoint, Milter};
 use crate::message::limit::Limit;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::ServingMetrics;
 
 /// How long accepting pauses after a failure: long enough that descriptors may come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
@@ -39,7 +39,7 @@ pub(crate) struct Sockets {
     /// What kept a socket that vanished from being opened anew; told when it changes.
     trouble: Option<String>,
     occupancy: Occupancy,
-    metrics: Metrics,
+    metrics: ServingMetrics,
     told_full: Option<Instant>,
     stopping: CancellationToken,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -51,7 +51,7 @@ impl Sockets {
     pub(crate) fn open(
         config: &Milter,
         occupancy: Occupancy,
-        metrics: Metrics,
+        metrics: ServingMetrics,
     ) -> Result<Self, BindError> {
         let mut listening = inherited()?;
         if listening.is_empty() {
@@ -142,9 +142,9 @@ impl Sockets {
     }
 
     fn accepted(&mut self, stream: Stream, peer: Peer) -> WatchedStream {
-        let connected = self.occupancy.connect();
+        let connected = (self.occupancy.connect(), self.metrics.connected());
         if self.occupancy.connections() >= self.config.connections_max {
-            self.metrics.count_limit(Limit::Connections);
+            self.metrics.limit_reached(Limit::Connections);
             self.tell_full();
         }
         WatchedStream::new(stream, peer, self.stopping.clone(), connected)
@@ -182,9 +182,11 @@ impl indymilter::Listener for Sockets {
                     return Poll::Ready(Ok(self.accepted(stream, peer)));
                 }
                 Ok((_, peer)) => {
+                    self.metrics.not_connected("refused");
                     tracing::warn!(%peer, "connection refused: milter.allow_peers does not name it");
                 }
                 Err(error) => {
+                    self.metrics.not_connected("failed");
                     tracing::error!(%error, "no connection could be accepted, trying again");
                     self.pause = Some(Box::pin(sleep(ACCEPT_PAUSE)));
                 }

@@ -33,13 +33,8 @@ pub(super) struct Place {
 
 impl Occupancy {
     /// Open connections.
-    pub(crate) fn connections(&self) -> usize {
+    pub(super) fn connections(&self) -> usize {
         self.0.connections.load(Ordering::Relaxed)
-    }
-
-    /// Messages under way that were taken in.
-    pub(crate) fn messages(&self) -> usize {
-        self.0.messages.load(Ordering::Relaxed)
     }
 
     /// The octets that they hold.
@@ -100,6 +95,10 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
+    fn held(occupancy: &Occupancy) -> (usize, usize) {
+        (occupancy.0.messages.load(Ordering::Relaxed), occupancy.bytes())
+    }
+
     fn limits(transactions_max: usize, messages_in_memory: usize) -> Limits {
         let memory_bytes_max = messages_in_memory * MESSAGE_BYTES;
         Limits { transactions_max, memory_bytes_max, ..Config::default().limits }
@@ -112,12 +111,12 @@ mod tests {
         let second = occupancy.admit(&limits(2, 2)).ok().unwrap();
         assert_eq!(occupancy.admit(&limits(2, 9)).err(), Some(Limit::Transactions));
         assert_eq!(occupancy.admit(&limits(9, 2)).err(), Some(Limit::Memory));
-        assert_eq!((occupancy.messages(), occupancy.bytes()), (2, 2 * MESSAGE_BYTES));
+        assert_eq!(held(&occupancy), (2, 2 * MESSAGE_BYTES));
         drop(first);
         let third = occupancy.admit(&limits(2, 2)).ok();
         assert!(third.is_some());
         drop((second, third));
-        assert_eq!((occupancy.messages(), occupancy.bytes()), (0, 0));
+        assert_eq!(held(&occupancy), (0, 0));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::frames::Frames;
 use super::occupancy::Connected;
+use crate::telemetry::metrics::Open;
 
 /// The socket of either kind.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub(crate) struct WatchedStream {
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
     was_idle_at_stop: bool,
     /// Counts as open until dropped.
-    _connected: Connected,
+    _connected: (Connected, Open),
 }
 
 impl WatchedStream {
@@ -60,7 +61,7 @@ impl WatchedStream {
         stream: Stream,
         peer: Peer,
         stopping: CancellationToken,
-        connected: Connected,
+        connected: (Connected, Open),
     ) -> Self {
         tracing::debug!(%peer, "connected");
         if let Stream::Tcp(stream) = &stream {

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::action;
+use super::captures::Groups;
 use super::example::Example;
-use super::fields::{ACTIONS, about, name, reply};
+use super::fields::{about, name};
 use super::reader::{Reader, missing};
 use super::rule::{Origin, Rule};
 use crate::config::ConfigErrors;
 use crate::config::error::{Complaint, Places, quoted};
 use crate::config::source::{self, faulty};
-use crate::config::value::{Located, Value, list, text, word};
-use crate::verdict::Action;
+use crate::config::value::{Located, Value, list, text};
 
-const RULE_FIELDS: &[&str] = &["name", "about", "when", "action", "reply", "examples"];
+const RULE_FIELDS: &[&str] = &["name", "about", "when", "examples"];
 const EXAMPLES_SHAPE: &str = "each rule has a hit and a miss: examples.hit = ['...']";
 const EXAMPLES_FIELDS: &[&str] = &["hit", "miss"];
 
@@ -69,23 +70,26 @@ impl Reader<'_> {
 
     fn rule(&mut self, entry: &Value<'_>, names: &mut Names) -> Option<Rule> {
         let table = self.table(entry, "rule")?;
-        self.refuse_unknown_fields(table, RULE_FIELDS, "[[rule]]");
+        self.refuse_unknown_fields(table, &[RULE_FIELDS, action::FIELDS].concat(), "[[rule]]");
         let at = entry.span().start;
         let name = self.required(table, at, "name", &text(name));
         if let (Some(name), Some(value)) = (&name, table.get("name")) {
             self.claim(names, name, value.span().start);
         }
         let about = self.required(table, at, "about", &text(about));
-        let action = self.optional(table, "action", &word(ACTIONS));
-        let reply = self.optional(table, "reply", &text(reply));
         let when = self.when(table, at);
+        let groups = when.as_ref().map(|when| {
+            let mut groups = Groups::default();
+            when.tests(&mut |test| groups.add(&test.pattern.regex));
+            groups
+        });
+        let deed = action::read(self, table, groups.as_ref());
         let examples = self.examples(table, at);
         about?;
         Some(Rule {
             name: name?,
             when: when?,
-            action: action.unwrap_or(Action::Tag),
-            reply,
+            deed: deed?,
             examples: examples?,
             origin: self.origin.clone(),
         })

@@ -1,7 +1,8 @@
 //! Header and body rules: TOML files of a directory, in the order of their names.
 //!
 //! `file` reads one of them, with `when` for its conditions, `fields` for its values and `reader`
-//! for the faults; `rule` and `condition` are what comes of it; `pattern` compiles a regular
+//! for the faults; `rule` and `condition` are what comes of it, `action` with `edit` and `captures`
+//! what a rule does; `pattern` compiles a regular
 //! expression, `matcher` runs all of them at once, `example` makes messages of the examples that
 //! every rule carries. The language is described in the README of `rules/`.
 //!
@@ -10,7 +11,10 @@
 //!
 //! Failure: a directory with any fault in it gives no rules, and all faults at once.
 
+mod action;
+mod captures;
 mod condition;
+mod edit;
 mod error;
 mod example;
 mod fields;
@@ -118,7 +122,19 @@ impl RuleSet {
         let matched = self.matcher.matched(header, body);
         let matched = |test: &Test| matched.contains(test);
         let is_hit = |rule: &&Rule| rule.when.holds(&matched);
-        self.rules.iter().filter(is_hit).map(|rule| rule.hit(header, body, &matched)).collect()
+        let mut hits = Vec::new();
+        for rule in self.rules.iter().filter(is_hit) {
+            hits.push(rule.hit(header, body, &matched));
+            if rule.deed.ends() {
+                break;
+            }
+        }
+        hits
+    }
+
+    /// What is allowed in rules and still deserves a word, each as `path:line:col: message`.
+    pub fn warnings(&self) -> Vec<String> {
+        self.rules.iter().flat_map(Rule::warnings).collect()
     }
 
     /// Runs all examples, rule by rule.

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::action::Deed;
+use super::captures::Captures;
 use super::condition::{Condition, Test};
 use super::example::Example;
 use crate::config::error::{Complaint, Places};
 use crate::config::value::Located;
 use crate::message::header::HeaderBlock;
-use crate::verdict::{Action, Hit};
+use crate::verdict::Hit;
 
 /// A rule of a file.
 #[derive(Debug)]
@@ -16,8 +18,7 @@ pub(super) struct Rule {
     /// Unique in the set, and the tag.
     pub(super) name: String,
     pub(super) when: Condition,
-    pub(super) action: Action,
-    pub(super) reply: Option<String>,
+    pub(super) deed: Deed,
     pub(super) examples: Vec<Example>,
     pub(super) origin: Arc<Origin>,
 }
@@ -47,12 +48,25 @@ impl Rule {
         matched: &impl Fn(&Test) -> bool,
     ) -> Hit {
         let found = self.when.found(header, body, matched);
-        Hit {
-            rule: self.name.clone(),
-            action: self.action,
-            reply: self.reply.clone(),
-            matched: found.unwrap_or_else(|| "nothing that it rules out".to_owned()),
-        }
+        let found = found.unwrap_or_else(|| "nothing that it rules out".to_owned());
+        let test = self.when.first(matched);
+        let field = test.and_then(|test| test.field(header));
+        let captures = match test.filter(|_| self.deed.wants_captures()) {
+            Some(test) => test.captures(header, body),
+            None => Captures::default(),
+        };
+        self.deed.hit(&self.name, found, header, field, &captures)
+    }
+
+    /// What deserves a word at load, each as `path:line:col: message`.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.deed.warnings().iter().map(|warning| {
+            let complaint = Complaint {
+                message: format!("rule \"{}\": {}", self.name, warning.complaint.message),
+                hint: warning.complaint.hint.clone(),
+            };
+            self.origin.report(Located { at: warning.at, complaint })
+        })
     }
 
     /// The examples that come out wrong.

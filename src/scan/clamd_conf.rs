@@ -1,14 +1,16 @@
 //! What the configuration of a clamd on this host says of it (clamd.conf(5)).
 //!
-//! Failure: a file that can't be read, or is about another clamd, says nothing.
+//! Failure: a file that is missing or about another clamd says nothing; one that can't be read is
+//! told, and says nothing either.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::Endpoint;
+use crate::file;
 
 /// The most that is read of the file.
-const FILE_BYTES_MAX: usize = 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// clamd's own default of `StreamMaxLength`.
 const STREAM_BYTES_MAX: u64 = 100 << 20;
@@ -25,8 +27,15 @@ pub(super) struct ClamdConf {
 
 impl ClamdConf {
     pub(super) fn read(path: &Path) -> Option<Self> {
-        let octets = std::fs::read(path).ok().filter(|octets| octets.len() <= FILE_BYTES_MAX)?;
-        Some(Self::parse(&String::from_utf8_lossy(&octets)))
+        match file::octets(path, FILE_BYTES_MAX) {
+            Ok(octets) => Some(Self::parse(&String::from_utf8_lossy(&octets))),
+            // Many a clamd is on another host.
+            Err(error) if error.is_missing() => None,
+            Err(error) => {
+                tracing::warn!("clamav.clamd_conf: {error}");
+                None
+            }
+        }
     }
 
     fn parse(text: &str) -> Self {

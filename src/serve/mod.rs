@@ -27,6 +27,7 @@ use crate::milter::occupancy::Occupancy;
 use crate::runtime::Runtime;
 use crate::scan::Scanner;
 use crate::telemetry::endpoint::{self, EndpointError, Scrape};
+use crate::telemetry::metrics::Moment;
 
 /// How soon after a reload another scanner is watched.
 const SCANNER_LOOK: Duration = Duration::from_secs(2);
@@ -66,7 +67,7 @@ impl Daemon {
         };
         let (milter, occupancy) = (&runtime.config.milter, Occupancy::default());
         descriptors::raise(milter.connections_max);
-        let sockets = Sockets::open(milter, occupancy.clone(), runtime.metrics.clone())?;
+        let sockets = Sockets::open(milter, occupancy.clone(), runtime.metrics.serving.clone())?;
         let endpoints = sockets.endpoints();
         Ok(Self { runtime, sockets, endpoints, occupancy, told, ready, reloads: None })
     }
@@ -85,6 +86,7 @@ impl Daemon {
     /// Serves until `shutdown` resolves; then open transactions may end. With `observe`, messages
     /// are judged and logged, and neither changed nor refused.
     pub async fn run(self, observe: bool, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        self.runtime.metrics.serving.in_force(true);
         let runtime = Arc::new(ArcSwap::from_pointee(self.runtime));
         // Dropped when serving ends, and the tasks with it.
         let mut tasks = JoinSet::new();
@@ -98,7 +100,8 @@ impl Daemon {
             tasks.spawn(reloads.run(Arc::clone(&runtime)));
         }
         if let Some(told) = self.told {
-            tasks.spawn(told.run(scrape(Arc::clone(&runtime), self.occupancy.clone())));
+            let ready = Arc::clone(&self.ready);
+            tasks.spawn(told.run(scrape(Arc::clone(&runtime), ready, self.occupancy.clone())));
         }
         tasks.spawn(lasting("the watchdog", notify::watchdog));
         notify::ready(&serving(&self.endpoints));
@@ -127,12 +130,15 @@ fn serving(endpoints: &[Endpoint]) -> String {
 }
 
 /// Tells the metrics, with the load of whichever scanner is in force.
-fn scrape(runtime: Arc<ArcSwap<Runtime>>, occupancy: Occupancy) -> Scrape {
+fn scrape(runtime: Arc<ArcSwap<Runtime>>, ready: Arc<AtomicBool>, occupancy: Occupancy) -> Scrape {
     Arc::new(move || {
         let runtime = runtime.load();
-        let (connections, messages) = (occupancy.connections(), occupancy.messages());
-        runtime.metrics.set_open(connections, messages, occupancy.bytes());
-        runtime.metrics.to_text(runtime.scanner.as_ref().map(Scanner::load).as_ref())
+        runtime.metrics.to_text(&Moment {
+            load: runtime.scanner.as_ref().map(Scanner::load),
+            is_ready: ready.load(Ordering::Relaxed),
+            held_bytes: occupancy.bytes(),
+            signing_domains: runtime.keys.current().domains().count(),
+        })
     })
 }
 

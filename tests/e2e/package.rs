@@ -97,8 +97,7 @@ fn lives_its_whole_life(mailroom: &Mailroom) {
     );
     root.sh("man -w mailseal-serve; mailseal config check /etc/mailseal/mailseal.toml");
 
-    let keys = [AS_MAILSEAL, &["sh", "-ec", KEYS]].concat();
-    run(&mut root.command(&keys));
+    root.sh(&[documented(MAKE_KEYS), ACTIVATE].join("\n"));
     let daemon = start_as_its_unit_says(&root);
     assert_eq!(
         root.sh("stat -c '%a %U:%G' /var/spool/postfix/mailseal/milter.sock"),
@@ -128,9 +127,20 @@ fn lives_its_whole_life(mailroom: &Mailroom) {
     assert_eq!(root.sh("getent passwd mailseal || true; getent group mailseal || true"), "");
 }
 
-const KEYS: &str = "umask 077
-mailseal keys generate example.org --config /etc/mailseal/mailseal.toml
-mailseal keys activate example.org --force --config /etc/mailseal/mailseal.toml";
+const MAKE_KEYS: &str = "runuser -u mailseal -- mailseal keys generate example.org --config /etc/mailseal/mailseal.toml";
+/// At once: no DNS shows the record.
+const ACTIVATE: &str = "runuser -u mailseal -- mailseal keys activate example.org --force --config /etc/mailseal/mailseal.toml";
+/// The two lines.
+const MAIN_CF: [&str; 2] =
+    ["smtpd_milters = unix:mailseal/milter.sock", "non_smtpd_milters = $smtpd_milters"];
+
+/// What the documentation says, word by word.
+fn documented(line: &str) -> &str {
+    let docs = fs::read_to_string(format!("{}/docs/operations.md", env!("CARGO_MANIFEST_DIR")));
+    let has = docs.unwrap().lines().any(|other| other.trim() == line);
+    assert!(has, "docs/operations.md does not say: {line}");
+    line
+}
 
 /// Builds the package around the program under test.
 fn build(out: &Path, version: &str) -> PathBuf {
@@ -166,12 +176,14 @@ fn attach_and_send(root: &Root, mailroom: &Mailroom) {
     root.sh(&format!(
         "cp /usr/share/postfix/main.cf.debian /etc/postfix/main.cf
          cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
-         postconf -e 'smtpd_milters = unix:mailseal/milter.sock' 'non_smtpd_milters = $smtpd_milters'
+         postconf -e '{}' '{}'
          postconf -e myhostname=mx.example.org inet_interfaces=127.0.0.1 inet_protocols=ipv4 mydestination= \\
              'relayhost = [127.0.0.1]:{}' smtp_dns_support_level=disabled maillog_file=/var/log/postfix.log
          sed -i 's/^smtp  *inet/127.0.0.1:{port} inet/' /etc/postfix/master.cf
          grep -q '^127.0.0.1:{port} inet *n *- *y' /etc/postfix/master.cf
          postfix check",
+        documented(MAIN_CF[0]),
+        documented(MAIN_CF[1]),
         mailroom.sink.addr.port()
     ));
     let mut master = root.command(&["/usr/lib/postfix/sbin/master", "-d"]);

@@ -151,7 +151,7 @@ fn opendkim(plan: &mut Plan, tables: &OpenDkim) -> anyhow::Result<()> {
 }
 
 fn read(path: &Path) -> Result<String, UsageError> {
-    read_text(path).map_err(UsageError)
+    read_text(path).map_err(|error| UsageError(error.to_string()))
 }
 
 /// What was understood, what changes, and what cannot be.

@@ -8,6 +8,7 @@ use super::read::{KEY_BYTES_MAX, read};
 use crate::config::error::quoted;
 use crate::dkim::record::KeyType;
 use crate::dkim::signing_key::SigningKey;
+pub use crate::file::plain;
 use crate::keys::state::Algorithm;
 use crate::keys::{DomainName, Selector, Store, StoreError};
 use crate::sign::map::Authors;
@@ -219,13 +220,6 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", plain(&self.path), self.line)
     }
-}
-
-/// A path as a line of a terminal: what tables and directories name may hold anything.
-pub fn plain(path: &Path) -> String {
-    let escaped =
-        |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
-    path.to_string_lossy().chars().map(escaped).collect()
 }
 
 /// Foreign text in an error.
