@@ -46,6 +46,18 @@ pub(crate) enum Command {
     /// What becomes different, and what cannot be taken over, stands at its head. Exits with 1 where
     /// something cannot.
     Import(crate::cmd::import::Import),
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Which configuration a command works with.

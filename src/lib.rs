@@ -8,7 +8,7 @@
 //! | `main.rs` | parses the arguments, runs the command, prints what went wrong, exits |
 //! | `cli.rs` | the command line, types alone |
 //! | `cmd/` | a file a subcommand; the only place that prints |
-//! | `serve/` | the supervisor: sockets, signals, reload, the key store and its rotation, drain |
+//! | `serve/` | the supervisor: sockets, signals, reload, drain, the key store and its rotation, systemd |
 //! | `runtime.rs` | configuration, key ring, rules, resolver and scanner, built once |
 //! | `config/` | `fields` is the list of keys, with their docs; `resolve` gives them types |
 //! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |

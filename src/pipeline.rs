@@ -25,6 +25,7 @@ use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::{Draft, Offers};
 use crate::policy::{self, Findings};
@@ -54,7 +55,7 @@ struct Subject {
     now: u64,
     envelope: Envelope,
     headers: Arc<HeaderBlock>,
-    over_limit: Option<&'static str>,
+    over_limit: Option<Limit>,
     is_space_assumed: bool,
     offers: Offers,
     origin: Origin,
@@ -118,6 +119,22 @@ impl Inspection {
             signers.update(&chunk);
         }
         self.sink.write(chunk).await;
+    }
+
+    /// The memory that it fills.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.subject.headers.held_bytes() + self.sink.held_bytes()
+    }
+
+    /// Lets go of all that came so far, and takes no more: there is no room for the message now.
+    pub(crate) fn turn_away(&mut self, limit: Limit) {
+        let Self { subject, plan, lookups, sink } = self;
+        subject.over_limit = Some(limit);
+        subject.headers = Arc::default();
+        subject.sealing = None;
+        *plan = Plan::Pass;
+        *lookups = Lookups::default();
+        *sink = BodySink::new(BodyHasher::new(Vec::new()), 0, None);
     }
 
     /// Ends the message and judges it. Some MTAs know their queue id only now.
@@ -255,6 +272,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     };
     subject.reasons.extend(decision.reasons);
     subject.trail.times.sign = begun.elapsed();
+    let limits = limits(&subject, &found);
     Verdict {
         queue_id: subject.envelope.queue_id.clone(),
         trail: subject.trail(),
@@ -267,9 +285,17 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         scan: found.scan,
         scan_times: found.scan_times,
         not_signed: signed.without,
+        limits,
         changes,
         reasons: subject.reasons,
     }
+}
+
+/// The limits that the message came up against.
+fn limits(subject: &Subject, found: &Found) -> Vec<Limit> {
+    let time = found.hits.is_none().then_some(Limit::MessageTime);
+    let body = found.read.as_ref().is_some_and(Read::is_cut).then_some(Limit::KeptBody);
+    [subject.over_limit, time, body].into_iter().flatten().collect()
 }
 
 fn findings<'a>(

@@ -99,6 +99,8 @@ pub struct Moment {
     pub load: Option<Load>,
     /// Whether new mail is taken.
     pub is_ready: bool,
+    /// What messages under way hold together.
+    pub held_bytes: usize,
     /// Domains that have a key that signs.
     pub signing_domains: usize,
     /// How many connections there may be.
@@ -161,9 +163,6 @@ impl Metrics {
         self.message_seconds.observe(elapsed.as_secs_f64());
         self.count_results(verdict);
         self.count_stages(&verdict.trail.times, elapsed);
-        if let Some(limit) = verdict.trail.over_limit {
-            self.serving.over_limit(limit);
-        }
         if let Some(scan) = &verdict.scan {
             self.scans.get_or_create(&ScanLabels { result: scan.label() }).inc();
         }
@@ -176,6 +175,9 @@ impl Metrics {
         self.signatures.inc_by(signatures as u64);
         for reason in &verdict.not_signed {
             self.not_signed.get_or_create(&ReasonLabels { reason: reason.label() }).inc();
+        }
+        for limit in &verdict.limits {
+            self.serving.limit_reached(*limit);
         }
         for hit in &verdict.hits {
             self.hits
@@ -322,6 +324,11 @@ impl Moment {
             "ready",
             "1 where new mail is taken, as /readyz says",
             number(usize::from(self.is_ready)),
+        );
+        all.register(
+            "held_bytes",
+            "What messages under way hold together, limits.memory_bytes_max at most",
+            number(self.held_bytes),
         );
         all.register(
             "signing_domains",

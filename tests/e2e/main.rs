@@ -7,15 +7,19 @@
 
 mod actions;
 mod doctor;
+mod faults;
 mod mailroom;
 mod messages;
 mod mta;
+mod package;
 mod postfix;
+mod restart;
 mod rotation;
 mod sendmail;
 mod signatures;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit;
 mod variants;
 mod verifiers;
 
@@ -40,6 +44,10 @@ fn main() -> ExitCode {
         doctor::TESTS,
         mta::TESTS,
         rotation::TESTS,
+        restart::TESTS,
+        package::TESTS,
+        unit::TESTS,
+        faults::TESTS,
     ]
     .concat();
     let trials = tests.into_iter().map(|test| trial(test, &mailroom)).collect();
