@@ -5,7 +5,7 @@ mod config;
 pub(crate) mod dns;
 pub(crate) mod keys;
 pub(crate) mod print;
-mod rules;
+pub(crate) mod rules;
 mod scan;
 mod serve;
 

@@ -1,4 +1,6 @@
-//! `mailseal rules`: test.
+//! `mailseal rules`: test, import.
+
+pub(crate) mod import;
 
 use std::path::PathBuf;
 
@@ -11,6 +13,7 @@ use crate::cli::{ConfigArg, Rules};
 pub(crate) fn run(command: Rules) -> anyhow::Result<Outcome> {
     match command {
         Rules::Test { dir, config } => test(dir, &config),
+        Rules::Import(args) => import::run(&args),
     }
 }
 

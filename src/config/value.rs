@@ -120,7 +120,7 @@ fn clipped(integer: &DeInteger<'_>) -> String {
 }
 
 /// `true` or `false`.
-pub(super) fn flag(value: &Value<'_>) -> Read<bool> {
+pub(crate) fn flag(value: &Value<'_>) -> Read<bool> {
     match value.get_ref() {
         DeValue::Boolean(flag) => Ok(*flag),
         _ => wrong_type(value, "true or false"),

@@ -9,6 +9,7 @@ const REPLY_CHARS_MAX: usize = 200;
 
 /// What a rule can ask for.
 pub(super) const ACTIONS: &Words<Action> = &[
+    ("none", Action::Off),
     ("tag", Action::Tag),
     ("reject", Action::Reject),
     ("tempfail", Action::Tempfail),

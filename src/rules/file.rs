@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::condition::Condition;
 use super::example::Example;
 use super::fields::{ACTIONS, about, name, reply};
 use super::reader::{Reader, missing};
 use super::rule::{Origin, Rule};
+use super::table::LineRule;
 use crate::config::ConfigErrors;
 use crate::config::error::{Complaint, Places, quoted};
 use crate::config::source::{self, faulty};
 use crate::config::value::{Located, Value, list, text, word};
 use crate::verdict::Action;
 
-const RULE_FIELDS: &[&str] = &["name", "about", "when", "action", "reply", "examples"];
+const RULE_FIELDS: &[&str] =
+    &["name", "about", "table", "lines", "when", "action", "reply", "examples", "untested"];
 const EXAMPLES_SHAPE: &str = "each rule has a hit and a miss: examples.hit = ['...']";
 const EXAMPLES_FIELDS: &[&str] = &["hit", "miss"];
 
@@ -78,17 +81,39 @@ impl Reader<'_> {
         let about = self.required(table, at, "about", &text(about));
         let action = self.optional(table, "action", &word(ACTIONS));
         let reply = self.optional(table, "reply", &text(reply));
-        let when = self.when(table, at);
+        let (when, line_rule) = self.condition_or_line_rule(table, at);
         let examples = self.examples(table, at);
         about?;
         Some(Rule {
             name: name?,
             when: when?,
+            line_rule,
             action: action.unwrap_or(Action::Tag),
             reply,
             examples: examples?,
             origin: self.origin.clone(),
         })
+    }
+
+    /// What a rule asks of the message, or of each of its lines.
+    fn condition_or_line_rule(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+    ) -> (Option<Condition>, Option<LineRule>) {
+        if table.contains_key("table") {
+            let line_rule = self.line_rule(table, at);
+            // The table decides, and nothing else.
+            return (line_rule.is_some().then(|| Condition::Any(Vec::new())), line_rule);
+        }
+        if let Some(lines) = table.get("lines") {
+            let complaint = Complaint::new("\"lines\" without \"table\"");
+            self.fault(
+                lines.span().start,
+                complaint.hint("name the table: table = \"header-checks\""),
+            );
+        }
+        (self.when(table, at), None)
     }
 
     /// Names are tags, so no two rules share one.
@@ -105,7 +130,12 @@ impl Reader<'_> {
     }
 
     fn examples(&mut self, table: &DeTable<'_>, at: usize) -> Option<Vec<Example>> {
+        // An imported pattern may be one that no example could be made for.
+        let untested = self.optional(table, "untested", &text(about)).is_some();
         let Some(value) = table.get("examples") else {
+            if untested {
+                return Some(Vec::new());
+            }
             self.fault(at, missing("examples", EXAMPLES_SHAPE));
             return None;
         };

@@ -15,17 +15,22 @@ mod error;
 mod example;
 mod fields;
 mod file;
+pub mod import;
+mod line_pattern;
+mod line_when;
+mod lines;
 mod matcher;
 mod pattern;
 mod reader;
 mod rule;
+mod table;
 mod when;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::message::header::HeaderBlock;
-use crate::verdict::Hit;
+use crate::verdict::{Action, Hit};
 
 pub use error::RuleErrors;
 
@@ -33,6 +38,7 @@ use condition::Test;
 use file::{Names, RuleFile};
 use matcher::Matcher;
 use rule::Rule;
+use table::{LineRule, Table};
 
 /// More files are nobody's rules.
 const FILES_MAX: usize = 1000;
@@ -42,6 +48,14 @@ const FILES_MAX: usize = 1000;
 pub struct RuleSet {
     rules: Vec<Rule>,
     matcher: Matcher,
+    tables: Vec<Placed>,
+}
+
+/// A table, and which of all rules are its own; the first of them is where its hits stand.
+#[derive(Debug)]
+struct Placed {
+    table: Table,
+    rules: Vec<usize>,
 }
 
 /// How a rule's examples came out.
@@ -91,12 +105,13 @@ impl RuleSet {
             return Err(RuleErrors::Files(errors));
         }
         let matcher = Matcher::new(&mut rules)?;
-        Ok(Self { rules, matcher })
+        let tables = tables(&rules)?;
+        Ok(Self { rules, matcher, tables })
     }
 
     /// Whether any rule reads the body; if none does, none need be kept.
     pub fn wants_body(&self) -> bool {
-        self.matcher.wants_body()
+        self.matcher.wants_body() || self.tables.iter().any(|placed| placed.table.wants_body())
     }
 
     /// How many rules there are.
@@ -117,8 +132,31 @@ impl RuleSet {
         }
         let matched = self.matcher.matched(header, body);
         let matched = |test: &Test| matched.contains(test);
-        let is_hit = |rule: &&Rule| rule.when.holds(&matched);
-        self.rules.iter().filter(is_hit).map(|rule| rule.hit(header, body, &matched)).collect()
+        let mut hits = Vec::new();
+        for (number, rule) in self.rules.iter().enumerate() {
+            if rule.when.holds(&matched) {
+                hits.push(rule.hit(header, body, &matched));
+            }
+            if let Some(placed) =
+                self.tables.iter().find(|placed| placed.rules.first() == Some(&number))
+            {
+                hits.extend(self.table_hits(placed, header, body));
+            }
+        }
+        hits
+    }
+
+    /// The lines that a table's rules have taken, in the order of the lines.
+    fn table_hits(&self, placed: &Placed, header: &HeaderBlock, body: &[u8]) -> Vec<Hit> {
+        let rule = |number: usize| self.rules.get(*placed.rules.get(number)?);
+        // Postfix looks at nothing more once a line has refused or discarded the message.
+        let is_last = |number| {
+            rule(number).is_some_and(|rule| {
+                matches!(rule.action, Action::Reject | Action::Tempfail | Action::Discard)
+            })
+        };
+        let taken = placed.table.taken(header, body, &is_last);
+        taken.iter().filter_map(|taken| Some(rule(taken.rule)?.line_hit(taken))).collect()
     }
 
     /// Runs all examples, rule by rule.
@@ -129,6 +167,25 @@ impl RuleSet {
             failures: rule.failures().map(|failure| rule.origin.report(failure)).collect(),
         })
     }
+}
+
+/// The tables that rules name, in the order of their first rules.
+fn tables(rules: &[Rule]) -> Result<Vec<Placed>, RuleErrors> {
+    let mut tables: Vec<(&str, Vec<usize>, Vec<LineRule>)> = Vec::new();
+    for (number, rule) in rules.iter().enumerate() {
+        let Some(line_rule) = &rule.line_rule else { continue };
+        let at = tables.iter().position(|(name, ..)| *name == line_rule.table);
+        let at = at.unwrap_or_else(|| {
+            tables.push((&line_rule.table, Vec::new(), Vec::new()));
+            tables.len() - 1
+        });
+        if let Some((_, numbers, line_rules)) = tables.get_mut(at) {
+            numbers.push(number);
+            line_rules.push(line_rule.clone());
+        }
+    }
+    let placed = |(_, rules, line_rules)| Ok(Placed { table: Table::new(line_rules)?, rules });
+    tables.into_iter().map(placed).collect()
 }
 
 /// The rule files of a directory, by name.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::condition::{Condition, Test};
 use super::example::Example;
+use super::table::{LineRule, Taken};
 use crate::config::error::{Complaint, Places};
 use crate::config::value::Located;
 use crate::message::header::HeaderBlock;
+use crate::text::excerpt;
 use crate::verdict::{Action, Hit};
 
 /// A rule of a file.
@@ -15,7 +17,10 @@ use crate::verdict::{Action, Hit};
 pub(super) struct Rule {
     /// Unique in the set, and the tag.
     pub(super) name: String,
+    /// Of a rule of a table, one that never holds.
     pub(super) when: Condition,
+    /// What a rule of a table asks of each line.
+    pub(super) line_rule: Option<LineRule>,
     pub(super) action: Action,
     pub(super) reply: Option<String>,
     pub(super) examples: Vec<Example>,
@@ -55,11 +60,26 @@ impl Rule {
         }
     }
 
+    /// What is reported of a line that the rule has taken.
+    pub(super) fn line_hit(&self, taken: &Taken) -> Hit {
+        let whole = taken.groups.first().cloned().flatten();
+        let matched = whole.and_then(|range| taken.text.get(range)).unwrap_or(&taken.text);
+        Hit {
+            rule: self.name.clone(),
+            action: self.action,
+            reply: self.reply.clone(),
+            matched: format!("line: {}", excerpt(matched)),
+        }
+    }
+
     /// The examples that come out wrong.
     pub(super) fn failures(&self) -> impl Iterator<Item = Located> {
         self.examples.iter().filter_map(|example| {
             let (header, body) = example.message();
-            let is_hit = self.when.holds(&|test| test.find(&header, &body).is_some());
+            let is_hit = match &self.line_rule {
+                Some(rule) => rule.takes_some(&header, &body),
+                None => self.when.holds(&|test| test.find(&header, &body).is_some()),
+            };
             let (kind, outcome) = match (example.is_hit, is_hit) {
                 (true, false) => ("hit", "does not match"),
                 (false, true) => ("miss", "matches"),

@@ -1,0 +1,184 @@
+//! `mailseal rules import` beside Postfix's own `postmap`, on tables and messages: each line goes to the
+//! same entry, with the same text.
+//!
+//! Postfix and its PCRE tables are needed: `tests/install`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/suites.rs"]
+#[expect(unreachable_pub, reason = "shared by all tests")]
+mod suites;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use mailseal::config::Config;
+use mailseal::message::envelope::Envelope;
+use mailseal::message::file;
+use mailseal::rules::RuleSet;
+use mailseal::rules::import::table::Dialect;
+use mailseal::rules::import::{Imported, Kind, Source, import};
+use tempfile::TempDir;
+
+/// A table of `tests/data/postfix`.
+struct Table {
+    path: PathBuf,
+    file: String,
+    is_body: bool,
+    dialect: Dialect,
+}
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/postfix")
+}
+
+fn tables() -> Vec<Table> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(data()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let table = |path: PathBuf| {
+        let file = path.file_name()?.to_str()?.to_owned();
+        let dialect = match path.extension()?.to_str()? {
+            "pcre" => Dialect::Pcre,
+            "regexp" => Dialect::Regexp,
+            _ => return None,
+        };
+        Some(Table { is_body: file.contains(".body."), path, file, dialect })
+    };
+    paths.into_iter().filter_map(table).collect()
+}
+
+impl Table {
+    fn kinds(&self) -> &'static [Kind] {
+        if self.is_body { &[Kind::Body] } else { &[Kind::Header, Kind::Mime, Kind::Nested] }
+    }
+
+    fn import(&self) -> Imported {
+        let text = fs::read(&self.path).unwrap();
+        let (file, dialect, kinds) = (self.file.as_str(), self.dialect, self.kinds());
+        import(&[Source { file, dialect, kinds, text: &text }])
+    }
+
+    /// What Postfix finds in a message: the results, each once.
+    fn postmap(&self, etc: &Path, message: &[u8]) -> BTreeSet<String> {
+        let kind = if self.dialect == Dialect::Pcre { "pcre" } else { "regexp" };
+        let flags = if self.is_body { "-bmq" } else { "-hmq" };
+        let mut postmap = Command::new("/usr/sbin/postmap")
+            .arg("-c")
+            .arg(etc)
+            .args([flags, "-", &format!("{kind}:{}", self.path.display())])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("run tests/install");
+        postmap.stdin.take().unwrap().write_all(message).unwrap();
+        let output = postmap.wait_with_output().unwrap();
+        // 1: nothing found.
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{}: {output:?}", self.file);
+        let found = String::from_utf8_lossy(&output.stdout).into_owned();
+        // A key of several lines has its result on the last of them.
+        found
+            .lines()
+            .filter_map(|line| line.rsplit_once('\t'))
+            .map(|(_, result)| result.into())
+            .collect()
+    }
+}
+
+/// What stands in brackets at the end of an entry, or its last word.
+fn mark(result: &str) -> String {
+    let mark = result.strip_suffix(']').and_then(|text| text.rsplit_once('['));
+    mark.map_or_else(|| result.rsplit(' ').next().unwrap(), |(_, mark)| mark).to_owned()
+}
+
+/// The imported rules, and the marks of their entries by the rules' names. They do nothing: `postmap`
+/// goes on where a message is refused.
+fn load_harmless(imported: &Imported) -> (RuleSet, BTreeMap<String, String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |line: &str| match line {
+        _ if line.starts_with("action = ") => "action = \"none\"\n".to_owned(),
+        _ if line.starts_with("reply = ") => String::new(),
+        line => format!("{line}\n"),
+    };
+    let text: String = imported.text.lines().map(line).collect();
+    fs::write(dir.path().join("postfix.toml"), &text).unwrap();
+    let rules = RuleSet::load(dir.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    let text = |rule: &toml::Value, field: &str| rule[field].as_str().unwrap().to_owned();
+    let marked = |rule| (text(rule, "name"), mark(&text(rule, "about")));
+    (rules, table["rule"].as_array().unwrap().iter().map(marked).collect())
+}
+
+fn etc() -> TempDir {
+    let etc = tempfile::tempdir().unwrap();
+    fs::write(etc.path().join("main.cf"), "compatibility_level = 3.6\n").unwrap();
+    etc
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect();
+    files.sort();
+    files
+}
+
+/// Messages with LF line ends that a Unix pipe carries whole.
+fn messages() -> Vec<(String, Vec<u8>)> {
+    let own = fs::read_to_string(data().join("messages.txt")).unwrap();
+    let own = own.split("=====\n").enumerate();
+    let mut messages: Vec<_> =
+        own.map(|(at, text)| (format!("own {at}"), text.as_bytes().to_vec())).collect();
+    for suite in ["mime-mail-parser", "mime-mime4j", "eicar-forms", "mail-auth-resources"] {
+        let files = suites::suite(suite).map(|dir| files(&dir)).unwrap_or_default();
+        for path in files {
+            let octets = fs::read(&path).unwrap();
+            let is_message = octets.len() < 60_000 && !octets.contains(&0) && !octets.is_empty();
+            if is_message && !octets.starts_with(b"From ") {
+                let text: Vec<u8> = octets
+                    .split_inclusive(|&octet| octet == b'\n')
+                    .flat_map(|line| match line.strip_suffix(b"\r\n") {
+                        Some(line) => [line, b"\n"].concat(),
+                        None => line.to_vec(),
+                    })
+                    .collect();
+                messages.push((path.display().to_string(), text));
+            }
+        }
+    }
+    messages
+}
+
+#[test]
+fn every_line_goes_to_the_entry_that_postfix_gives_it_to() {
+    let (etc, messages, config) = (etc(), messages(), Config::default());
+    let (mut agreed, mut disagreed) = (0, Vec::new());
+    let mut met: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for table in tables() {
+        let (rules, marks) = load_harmless(&table.import());
+        for (name, message) in &messages {
+            let (draft, body) = file::parse(message, Envelope::default(), &config.limits);
+            let ours: BTreeSet<String> = rules
+                .evaluate(&draft.headers, &body)
+                .iter()
+                .map(|hit| marks[&hit.rule].clone())
+                .collect();
+            let postfix: BTreeSet<String> =
+                table.postmap(etc.path(), message).iter().map(|result| mark(result)).collect();
+            if ours == postfix {
+                agreed += 1;
+                met.entry(table.file.clone()).or_default().extend(ours);
+            } else {
+                disagreed.push(format!("{} {name}: {ours:?}, Postfix {postfix:?}", table.file));
+            }
+        }
+    }
+    println!("{agreed} pairs of table and message agree");
+    assert!(disagreed.is_empty(), "{} of {agreed}:\n{}", disagreed.len(), disagreed.join("\n"));
+    let met: usize = met.values().map(BTreeSet::len).sum();
+    assert!(met > 80, "the messages meet only {met} entries");
+}
