@@ -36,6 +36,16 @@ pub(crate) enum Command {
     /// Check and show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say what will break between the MTA's configuration and this one, with the lines to paste
+    ///
+    /// Asks postconf, or reads the files that are named. Exits with 1 where it finds an error or a
+    /// warning.
+    Doctor(crate::cmd::doctor::Doctor),
+    /// Make a configuration of those of OpenDKIM, OpenDMARC and clamav-milter
+    ///
+    /// What becomes different, and what cannot be taken over, stands at its head. Exits with 1 where
+    /// something cannot.
+    Import(crate::cmd::import::Import),
 }
 
 /// Which configuration a command works with.
@@ -77,6 +87,9 @@ pub(crate) struct Check {
     /// A recipient; may be given more than once
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) rcpt: Vec<String>,
+    /// As if the client asked to be told of delivery to the recipients (NOTIFY=SUCCESS)
+    #[arg(long)]
+    pub(crate) notify_success: bool,
     /// The user that the client authenticated as
     #[arg(long, value_name = "USER")]
     pub(crate) auth: Option<String>,

@@ -30,6 +30,7 @@
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
 //! | `doctor/` | what will break between the MTA's configuration and ours |
+//! | `import/` | the configurations of the filters that mailseal replaces |
 //! | `telemetry/` | the log with its one line a message, metrics and health |
 //!
 //! # Flow
@@ -75,12 +76,13 @@
 
 pub mod auth;
 pub(crate) mod changes;
-pub(crate) mod checks;
+pub mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;
 pub mod doctor;
 pub mod file;
+pub mod import;
 pub mod keys;
 pub mod message;
 pub(crate) mod milter;

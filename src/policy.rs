@@ -5,19 +5,22 @@
 //! one step wins inside it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
+mod rules;
 mod scan;
 
 use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
 use crate::checks;
 use crate::config::{self, Config, Exempt};
-use crate::message::address::{Author, sender_domain};
+use crate::message::address::{Author, is_or_is_at};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
 use crate::text;
 use crate::verdict::{Action, Disposition, Hit, Reply};
+
+pub(crate) use rules::Edits;
 
 /// Everything that a decision rests on.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +46,7 @@ pub(crate) struct Findings<'a> {
 }
 
 /// Policy's answer.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Decision {
     /// What becomes of the message.
     pub disposition: Disposition,
@@ -53,6 +56,8 @@ pub(crate) struct Decision {
     pub cause: Option<String>,
     /// The tags, in the order in which they were found, each once.
     pub tags: Vec<String>,
+    /// What rules edit, where the message is delivered.
+    pub edits: Edits,
     /// Why, in sentences.
     pub reasons: Vec<String>,
 }
@@ -92,15 +97,29 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
         let decides = |finding: &Finding| Disposition::from(finding.action) != Disposition::Accept;
         deciding = deciding.or(strictest.filter(decides));
     }
-    let Some(deciding) = deciding else {
-        let disposition = Disposition::Accept;
-        return Decision { disposition, reply: None, cause: None, tags, reasons };
-    };
+    let mut decision = decided(config, findings, deciding, &mut reasons);
+    if matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine) {
+        let (edits, more) = rules::edits(findings);
+        decision.edits = edits;
+        reasons.extend(more);
+    }
+    reasons.extend(rules::shadows(findings.hits));
+    Decision { tags, reasons, ..decision }
+}
+
+/// What becomes of the message, by the finding that decides.
+fn decided(
+    config: &Config,
+    findings: &Findings<'_>,
+    deciding: Option<Finding>,
+    reasons: &mut Vec<String>,
+) -> Decision {
+    let Some(deciding) = deciding else { return Decision::default() };
     let asked = Disposition::from(deciding.action);
     let (disposition, softened) = soften(asked, config, findings);
     reasons.extend(softened);
     let reply = reply(disposition, &deciding, findings.envelope.queue_id.as_deref());
-    Decision { disposition, reply, cause: Some(deciding.cause), tags, reasons }
+    Decision { disposition, reply, cause: Some(deciding.cause), ..Decision::default() }
 }
 
 /// The action's name in a reason.
@@ -120,6 +139,7 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     let author = findings.author;
     let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
+    let accepted = findings.hits.into_iter().flatten().any(Hit::accepts);
     let treatment = config.clamav.treatment_of(findings.origin);
     [
         findings.scan.and_then(|scan| scan::finding(treatment, scan)).into_iter().collect(),
@@ -129,11 +149,13 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
         } else {
             Vec::new()
         },
-        findings.hits.map_or_else(rules_unfinished, |hits| hits.iter().map(rule_hit).collect()),
+        rules::findings(findings.hits),
         findings
             .checks
             .iter()
-            .filter(|found| !(exempt && found.lifted_by_exemption))
+            .filter(|found| {
+                !(accepted && found.lifted_by_accept) && !(exempt && found.lifted_by_exemption)
+            })
             .map(found_by_check)
             .collect(),
     ]
@@ -182,32 +204,16 @@ fn exempted(config: &Config, findings: &Findings<'_>) -> Option<String> {
     let matters = !findings.origin.is_ours() && is_exempt(config, findings);
     let would = || authentication::findings(config, findings.auth);
     let spared = would().into_iter().filter(|finding| matters && finding.action != Action::Off);
-    let causes: Vec<String> = spared.map(|finding| finding.cause).collect();
+    let of_checks = findings
+        .checks
+        .iter()
+        .filter(|found| matters && found.lifted_by_exemption && found.action != Action::Off);
+    let causes: Vec<String> = spared
+        .map(|finding| finding.cause)
+        .chain(of_checks.map(|found| found.cause.clone()))
+        .collect();
     (!causes.is_empty())
         .then(|| format!("exempt, [[policy.exempt]] names the message: {}", causes.join(", ")))
-}
-
-/// Trouble of our own, so that the message comes again.
-fn rules_unfinished() -> Vec<Finding> {
-    vec![Finding {
-        action: Action::Tempfail,
-        tag: None,
-        code: 554,
-        enhanced: "5.3.0",
-        cause: "rules did not end within limits.message_secs_max".to_owned(),
-        told: None,
-    }]
-}
-
-fn rule_hit(hit: &Hit) -> Finding {
-    Finding {
-        action: hit.action,
-        tag: Some(hit.rule.clone()),
-        code: 550,
-        enhanced: "5.7.1",
-        cause: format!("rule {}", hit.rule),
-        told: hit.reply.clone(),
-    }
 }
 
 fn found_by_check(found: &checks::Finding) -> Finding {
@@ -275,11 +281,6 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
             .is_some_and(|sealer| exempt.sealers.iter().any(|domain| domain == sealer))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
-}
-
-/// Whether an address is the entry, or of the domain that the entry is.
-fn is_or_is_at(address: &str, entry: &str) -> bool {
-    address.eq_ignore_ascii_case(entry) || sender_domain(address).as_deref() == Some(entry)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

@@ -1,5 +1,6 @@
 //! Everything that judging a message needs, built once and shared by all messages.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -8,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{self, Config};
+use crate::checks::logins::Logins;
+use crate::config::{self, Config, ConfigErrors};
 use crate::dns::{Resolver, ResolverError};
 use crate::keys::LiveRing;
 use crate::message::header::HeaderBlock;
@@ -33,6 +35,10 @@ pub struct Runtime {
     pub keys: Arc<LiveRing>,
     /// What is wrong with the key store; the other keys sign all the same.
     pub key_problems: Vec<String>,
+    /// `identity.local_domains`.
+    pub local_domains: HashSet<String>,
+    /// Who may write as whom, where `identity_gate.map` says it.
+    pub logins: Option<Logins>,
     /// The rules.
     pub rules: RuleSet,
     /// The one door to DNS.
@@ -53,6 +59,9 @@ pub enum RuntimeError {
     /// The rules are broken.
     #[error(transparent)]
     Rules(#[from] RuleErrors),
+    /// `identity_gate.map` is broken.
+    #[error(transparent)]
+    Logins(#[from] ConfigErrors),
     /// No resolver can be set up.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
@@ -62,15 +71,18 @@ impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = LiveRing::load(&config.sign.keys);
+        let metrics = Metrics::default();
         Ok(Self {
+            local_domains: config.identity.local_domains.iter().cloned().collect(),
+            logins: load_logins(&config)?,
             rules: load_rules(&config.rules)?,
-            resolver: Resolver::new(&config.dns)?,
+            resolver: Resolver::counting(&config.dns, metrics.dns.clone())?,
             scanner: Scanner::new(&config.clamav),
             authserv_ids: authserv_ids(&config.identity),
             config,
             keys: Arc::new(keys),
             key_problems,
-            metrics: Metrics::default(),
+            metrics,
             rule_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
             clock: Arc::new(system_clock),
         })
@@ -88,7 +100,7 @@ impl Runtime {
         let resolver = if config.dns == self.config.dns {
             self.resolver.clone()
         } else {
-            Resolver::new(&config.dns)?
+            Resolver::counting(&config.dns, self.metrics.dns.clone())?
         };
         let scanner = if config.clamav == self.config.clamav {
             self.scanner.clone()
@@ -96,6 +108,8 @@ impl Runtime {
             Scanner::new(&config.clamav)
         };
         Ok(Self {
+            local_domains: config.identity.local_domains.iter().cloned().collect(),
+            logins: load_logins(&config)?,
             rules: load_rules(&config.rules)?,
             resolver,
             scanner,
@@ -115,6 +129,10 @@ fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
         config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir),
         config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir),
     }
+}
+
+fn load_logins(config: &Config) -> Result<Option<Logins>, ConfigErrors> {
+    config.identity_gate.map_in_force().map(|path| Logins::load(path)).transpose()
 }
 
 fn authserv_ids(config: &config::Identity) -> Vec<String> {

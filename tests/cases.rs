@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mailseal::config::{Config, Limits};
+use mailseal::message::envelope::bare_path;
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
 use support::case::{self, Case};
@@ -73,6 +74,7 @@ fn play(case: &Case, addr: SocketAddr) -> Outcome {
         helo: &settings.helo,
         from: &settings.mail_from,
         rcpts: settings.rcpts.iter().map(String::as_str).collect(),
+        rcpt_args: if settings.notify_success { vec!["NOTIFY=SUCCESS,DELAY"] } else { vec![] },
         macros,
         headers: draft.headers.iter().map(|f| (f.name.to_vec(), unfolded(f.value))).collect(),
         body: &body,
@@ -107,6 +109,12 @@ fn seen(outcome: &Outcome) -> String {
             let value = value.strip_prefix(' ').expect("a space after the colon");
             format!("change replace-header {name} {occurrence}: {}", value.replace('\n', "\\n"))
         }
+        Edit::Add(name, value) => {
+            let value = value.strip_prefix(' ').expect("a space after the colon");
+            format!("change add-header {name}: {value}")
+        }
+        Edit::AddRecipient(path) => format!("change add-recipient {}", bare_path(path)),
+        Edit::DeleteRecipient(path) => format!("change delete-recipient {}", bare_path(path)),
         Edit::Quarantine(reason) => format!("change quarantine {reason}"),
         other => format!("{other:?}"),
     }));

@@ -66,6 +66,7 @@ fn envelope(args: &Check) -> Envelope {
         helo: args.helo.clone(),
         mail_from: args.mail_from.as_ref().map(bare).unwrap_or_default(),
         recipients: args.rcpt.iter().map(bare).collect(),
+        success_asked: if args.notify_success { args.rcpt.len() } else { 0 },
         auth_user: args.auth.clone(),
         daemon_name: args.daemon_name.clone(),
         queue_id: args.queue_id.clone(),

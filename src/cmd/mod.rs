@@ -3,6 +3,8 @@
 mod check;
 mod config;
 pub(crate) mod dns;
+pub(crate) mod doctor;
+pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
 pub(crate) mod rules;
@@ -55,6 +57,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         }
         Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
+        Command::Import(args) => import::run(&args),
+        Command::Doctor(args) => {
+            block_on(runtime::Builder::new_current_thread(), doctor::run(&args))
+        }
     }
 }
 
@@ -64,7 +70,10 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<UsageError>()
             || cause.is::<ConfigErrors>()
             || cause.is::<RuleErrors>()
-            || matches!(cause.downcast_ref(), Some(RuntimeError::Rules(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(RuntimeError::Rules(_) | RuntimeError::Logins(_))
+            )
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
             || cause.downcast_ref().is_some_and(StepError::is_usage)
     };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mailseal::checks::logins::Logins;
 use mailseal::config::{Config, Endpoint};
 use mailseal::runtime::Runtime;
 use mailseal::serve::{Daemon, Reloads, asked_to_end};
@@ -13,7 +14,7 @@ use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
-    telemetry::init(&config.telemetry);
+    telemetry::init(&config.telemetry)?;
     // Before the sockets are open: whoever sees them may send the signal at once.
     let (end, reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
     let runtime = Runtime::build(config.clone())?;
@@ -34,6 +35,9 @@ fn announce(runtime: &Runtime, observe: bool) {
     let keys = keys.current();
     for problem in key_problems {
         tracing::error!("key store: {problem}");
+    }
+    for warning in runtime.logins.iter().flat_map(Logins::warnings) {
+        tracing::warn!("identity_gate.map: {warning}");
     }
     if let Some(domain) = config.arc.seal_domain.as_deref()
         && seal::key(&keys, domain).is_none()

@@ -1,7 +1,7 @@
 //! The words that some keys take, and what they stand for.
 
 use super::value::Words;
-use super::{Balance, LogFormat, LostRecord, OnOversize, SignLocal};
+use super::{Balance, LogFormat, LostRecord, OnOversize, PersonalData, ReplyTo, SignLocal};
 use crate::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
 use crate::keys::policy::SelectorStyle;
 use crate::keys::state::Algorithm;
@@ -26,6 +26,12 @@ pub(super) const SELECTORS: &Words<SelectorStyle> =
 
 pub(super) const TREATMENTS: &Words<Action> =
     &[("off", Off), ("tag", Tag), ("quarantine", Quarantine), ("reject", Reject)];
+
+pub(super) const REPLY_TOS: &Words<ReplyTo> =
+    &[("off", ReplyTo::Off), ("owned", ReplyTo::Owned), ("all", ReplyTo::All)];
+
+/// Whether addresses that nobody owns may be used.
+pub(super) const UNLISTED: &Words<bool> = &[("refuse", false), ("allow", true)];
 
 pub(super) const TEMPERRORS: &Words<Action> = &[("accept", Off), ("tempfail", Tempfail)];
 
@@ -76,7 +82,26 @@ pub(super) const ORIGINS: &Words<Origin> = &[
 ];
 
 pub(super) const LOG_FORMATS: &Words<LogFormat> =
-    &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+    &[("text", LogFormat::Text), ("json", LogFormat::Json), ("journald", LogFormat::Journald)];
+
+pub(super) const PERSONAL_DATA: &Words<PersonalData> =
+    &[("plain", PersonalData::Plain), ("hashed", PersonalData::Hashed)];
+
+/// The parts of mailseal that log.
+pub(super) const LOG_PARTS: [&str; 12] = [
+    "cmd",
+    "dns",
+    "keys",
+    "milter",
+    "rotation",
+    "rules",
+    "runtime",
+    "scan",
+    "serve",
+    "sign",
+    "telemetry",
+    "story",
+];
 
 pub(super) const LEVELS: &Words<&str> = &[
     ("error", "error"),

@@ -4,11 +4,14 @@ pub mod address;
 pub(crate) mod body;
 pub(crate) mod cfws;
 pub mod domain;
+pub(crate) mod encoded_word;
 pub mod envelope;
 pub mod file;
 pub mod header;
+pub mod mime;
 pub mod origin;
 pub(crate) mod received;
+pub mod text;
 
 use crate::config::Limits;
 use envelope::Envelope;

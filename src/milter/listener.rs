@@ -22,6 +22,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::frames::Frames;
 use crate::config::{Endpoint, Milter};
+use crate::telemetry::metrics::{Open, ServingMetrics};
 
 /// How long accepting pauses after a failure: long enough that descriptors may come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
@@ -70,6 +71,7 @@ pub(crate) struct Sockets {
     pause: Option<Pin<Box<Sleep>>>,
     stopped: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     stopping: bool,
+    metrics: ServingMetrics,
 }
 
 impl Sockets {
@@ -91,7 +93,15 @@ impl Sockets {
             });
         }
         let allow_peers = config.allow_peers.clone();
-        Ok(Self { listening, allow_peers, next: 0, pause: None, stopped: None, stopping: false })
+        Ok(Self {
+            listening,
+            allow_peers,
+            next: 0,
+            pause: None,
+            stopped: None,
+            stopping: false,
+            metrics: ServingMetrics::default(),
+        })
     }
 
     /// Where the sockets listen, with the port that the system chose where 0 was asked for.
@@ -101,6 +111,10 @@ impl Sockets {
             Socket::Unix(_, path) => Endpoint::Unix(path.clone()),
         };
         self.listening.iter().map(endpoint).collect()
+    }
+
+    pub(super) fn count_in(&mut self, metrics: ServingMetrics) {
+        self.metrics = metrics;
     }
 
     pub(super) fn stop_accepting_on(&mut self, mut stopped: watch::Receiver<bool>) {
@@ -161,12 +175,18 @@ impl indymilter::Listener for Sockets {
             }
             match ready!(self.poll_sockets(cx)) {
                 Ok((stream, peer)) if self.allows(&peer) => {
-                    return Poll::Ready(Ok(WatchedStream::new(stream, peer)));
+                    return Poll::Ready(Ok(WatchedStream::new(
+                        stream,
+                        peer,
+                        self.metrics.connected(),
+                    )));
                 }
                 Ok((_, peer)) => {
+                    self.metrics.not_connected("refused");
                     tracing::warn!(%peer, "connection refused: milter.allow_peers does not name it");
                 }
                 Err(error) => {
+                    self.metrics.not_connected("failed");
                     tracing::error!(%error, "no connection could be accepted, trying again");
                     self.pause = Some(Box::pin(sleep(ACCEPT_PAUSE)));
                 }
@@ -248,16 +268,17 @@ pub(crate) struct WatchedStream {
     stream: Stream,
     peer: Peer,
     frames: Frames,
+    _open: Open,
 }
 
 impl WatchedStream {
-    fn new(stream: Stream, peer: Peer) -> Self {
+    fn new(stream: Stream, peer: Peer, open: Open) -> Self {
         tracing::debug!(%peer, "connected");
         if let Stream::Tcp(stream) = &stream {
             // Replies are small and waited for; a failure costs only time.
             let _ = stream.set_nodelay(true);
         }
-        Self { stream, peer, frames: Frames::default() }
+        Self { stream, peer, frames: Frames::default(), _open: open }
     }
 }
 

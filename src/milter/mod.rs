@@ -49,6 +49,7 @@ pub(crate) async fn run(
     let transactions = TaskTracker::new();
     let (stop, stopped) = watch::channel(false);
     sockets.stop_accepting_on(stopped);
+    sockets.count_in(runtime.load().metrics.serving.clone());
     let config = indymilter::Config {
         max_connections: runtime.load().config.milter.connections_max,
         ..indymilter::Config::default()

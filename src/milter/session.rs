@@ -1,6 +1,6 @@
 //! One connection of an MTA: the SMTP session's data, and that of the transaction under way.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
@@ -14,13 +14,15 @@ use tokio::time::interval_at;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Service, apply};
+use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
 use crate::message::Draft;
-use crate::message::envelope::{Client, Envelope, bare_path};
+use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
 use crate::message::origin::{self, Origin};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
-use crate::telemetry;
+use crate::telemetry::metrics::Open;
+use crate::telemetry::{self, story};
 use crate::verdict::Verdict;
 
 /// The protocol options we would have: no reply where what is found can wait for the end of the
@@ -71,7 +73,7 @@ pub(super) struct Session {
 /// One message on its way in.
 struct Transaction {
     /// Keeps the daemon from leaving before this message has its verdict.
-    _open: TaskTrackerToken,
+    _open: (TaskTrackerToken, Open),
     started: Instant,
     /// One configuration for the whole of the message.
     runtime: Arc<Runtime>,
@@ -143,7 +145,11 @@ impl Session {
         self.client = Client { addr, name };
         self.daemon_name = macro_text(macros, c"{daemon_name}");
         let runtime = self.service.runtime.load();
-        self.lookups = Lookups::default();
+        self.lookups = if story::may_be_told(&runtime.config.telemetry, &self.client) {
+            Lookups::traced(Traces::default())
+        } else {
+            Lookups::default()
+        };
         let is_trusted = origin::is_trusted_client(&self.client, &runtime.config.identity);
         if runtime.config.verify.enabled && !is_trusted {
             self.lookups.start_iprev(&runtime, &self.client);
@@ -165,6 +171,7 @@ impl Session {
             helo: self.helo.clone(),
             mail_from: path(reverse_path),
             recipients: Vec::new(),
+            success_asked: 0,
             auth_user: auth_user(macros),
             daemon_name: self.daemon_name.clone(),
             queue_id: macro_text(macros, c"i"),
@@ -174,7 +181,7 @@ impl Session {
             self.lookups.start_spf(&runtime, &envelope);
         }
         self.transaction = Some(Transaction {
-            _open: self.service.transactions.token(),
+            _open: (self.service.transactions.token(), runtime.metrics.serving.transaction()),
             started: Instant::now(),
             draft: Draft::new(envelope),
             runtime,
@@ -182,8 +189,12 @@ impl Session {
         });
     }
 
-    pub(super) fn rcpt(&mut self, forward_path: &[u8]) {
+    pub(super) fn rcpt(&mut self, args: &[CString]) {
+        let (forward_path, args) =
+            args.split_first().map_or((&b""[..], args), |(path, args)| (path.as_bytes(), args));
         if let Some(Transaction { draft, runtime, .. }) = &mut self.transaction {
+            let asks = args.iter().any(|arg| asks_for_success(arg.as_bytes()));
+            draft.envelope.success_asked += usize::from(asks);
             draft.add_recipient(path(forward_path), &runtime.config.limits);
         }
     }
@@ -228,7 +239,7 @@ impl Session {
             return self.answer_failure(&mut cx.reply);
         };
         let queue_id = macro_text(&cx.macros, c"i");
-        let verdict = with_progress(&cx.actions, inspection.finish(queue_id)).await;
+        let verdict = with_progress(&cx.actions, Box::pin(inspection.finish(queue_id))).await;
         telemetry::summary(&verdict, started.elapsed(), self.service.observe);
         metrics.count(&verdict, started.elapsed());
         if self.service.observe {
@@ -246,6 +257,7 @@ impl Session {
 
     /// The answer to a message that broke down on our side.
     pub(super) fn answer_failure(&self, reply: &mut SmtpReply) -> Status {
+        self.service.runtime.load().metrics.serving.failed();
         if self.service.observe {
             tracing::error!(
                 "internal error: a message was not judged; please report what is above"

@@ -1,5 +1,6 @@
 //! When a rule matches: tests of patterns, joined by all, any and not.
 
+use super::captures::Captures;
 use super::pattern::Pattern;
 use crate::message::header::{Field, HeaderBlock};
 use crate::text::excerpt;
@@ -55,6 +56,30 @@ impl Condition {
         }
     }
 
+    /// The same, to be looked at.
+    pub(super) fn tests(&self, visit: &mut impl FnMut(&Test)) {
+        match self {
+            Self::Test(test) => visit(test),
+            Self::All(parts) | Self::Any(parts) => {
+                for part in parts {
+                    part.tests(visit);
+                }
+            }
+            Self::Not(part) => part.tests(visit),
+        }
+    }
+
+    /// The first test that `matched`; none where all that counts is absence.
+    pub(super) fn first(&self, matched: &impl Fn(&Test) -> bool) -> Option<&Test> {
+        match self {
+            Self::Test(test) => matched(test).then_some(test),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().find_map(|part| part.first(matched))
+            }
+            Self::Not(_) => None,
+        }
+    }
+
     /// The first test that `matched`, and what it found; none where all that counts is absence.
     pub(super) fn found(
         &self,
@@ -87,6 +112,24 @@ impl Test {
             }
             View::Body => find(body),
         }
+    }
+
+    /// The header field that the pattern finds something in, by its index.
+    pub(super) fn field(&self, header: &HeaderBlock) -> Option<usize> {
+        let View::Header(name) = &self.view else { return None };
+        let finds = |field: Field<'_>| field.is(name) && self.pattern.regex.is_match(raw(field));
+        header.iter().position(finds)
+    }
+
+    /// What the pattern's groups match there.
+    pub(super) fn captures(&self, header: &HeaderBlock, body: &[u8]) -> Captures {
+        let octets = match &self.view {
+            View::Header(_) => {
+                self.field(header).and_then(|index| header.iter().nth(index)).map(raw)
+            }
+            View::Body => Some(body),
+        };
+        octets.map(|octets| Captures::of(&self.pattern.regex, octets)).unwrap_or_default()
     }
 
     fn shown(&self, octets: &[u8]) -> String {

@@ -6,20 +6,18 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::condition::Condition;
+use super::action;
+use super::captures::Groups;
 use super::example::Example;
-use super::fields::{ACTIONS, about, name, reply};
+use super::fields::{about, name};
 use super::reader::{Reader, missing};
 use super::rule::{Origin, Rule};
-use super::table::LineRule;
 use crate::config::ConfigErrors;
 use crate::config::error::{Complaint, Places, quoted};
 use crate::config::source::{self, faulty};
-use crate::config::value::{Located, Value, list, text, word};
-use crate::verdict::Action;
+use crate::config::value::{Located, Value, list, text};
 
-const RULE_FIELDS: &[&str] =
-    &["name", "about", "table", "lines", "when", "action", "reply", "examples", "untested"];
+const RULE_FIELDS: &[&str] = &["name", "about", "when", "examples"];
 const EXAMPLES_SHAPE: &str = "each rule has a hit and a miss: examples.hit = ['...']";
 const EXAMPLES_FIELDS: &[&str] = &["hit", "miss"];
 
@@ -72,48 +70,29 @@ impl Reader<'_> {
 
     fn rule(&mut self, entry: &Value<'_>, names: &mut Names) -> Option<Rule> {
         let table = self.table(entry, "rule")?;
-        self.refuse_unknown_fields(table, RULE_FIELDS, "[[rule]]");
+        self.refuse_unknown_fields(table, &[RULE_FIELDS, action::FIELDS].concat(), "[[rule]]");
         let at = entry.span().start;
         let name = self.required(table, at, "name", &text(name));
         if let (Some(name), Some(value)) = (&name, table.get("name")) {
             self.claim(names, name, value.span().start);
         }
         let about = self.required(table, at, "about", &text(about));
-        let action = self.optional(table, "action", &word(ACTIONS));
-        let reply = self.optional(table, "reply", &text(reply));
-        let (when, line_rule) = self.condition_or_line_rule(table, at);
+        let when = self.when(table, at);
+        let groups = when.as_ref().map(|when| {
+            let mut groups = Groups::default();
+            when.tests(&mut |test| groups.add(&test.pattern.regex));
+            groups
+        });
+        let deed = action::read(self, table, groups.as_ref());
         let examples = self.examples(table, at);
         about?;
         Some(Rule {
             name: name?,
             when: when?,
-            line_rule,
-            action: action.unwrap_or(Action::Tag),
-            reply,
+            deed: deed?,
             examples: examples?,
             origin: self.origin.clone(),
         })
-    }
-
-    /// What a rule asks of the message, or of each of its lines.
-    fn condition_or_line_rule(
-        &mut self,
-        table: &DeTable<'_>,
-        at: usize,
-    ) -> (Option<Condition>, Option<LineRule>) {
-        if table.contains_key("table") {
-            let line_rule = self.line_rule(table, at);
-            // The table decides, and nothing else.
-            return (line_rule.is_some().then(|| Condition::Any(Vec::new())), line_rule);
-        }
-        if let Some(lines) = table.get("lines") {
-            let complaint = Complaint::new("\"lines\" without \"table\"");
-            self.fault(
-                lines.span().start,
-                complaint.hint("name the table: table = \"header-checks\""),
-            );
-        }
-        (self.when(table, at), None)
     }
 
     /// Names are tags, so no two rules share one.
@@ -130,12 +109,7 @@ impl Reader<'_> {
     }
 
     fn examples(&mut self, table: &DeTable<'_>, at: usize) -> Option<Vec<Example>> {
-        // An imported pattern may be one that no example could be made for.
-        let untested = self.optional(table, "untested", &text(about)).is_some();
         let Some(value) = table.get("examples") else {
-            if untested {
-                return Some(Vec::new());
-            }
             self.fault(at, missing("examples", EXAMPLES_SHAPE));
             return None;
         };

@@ -1,7 +1,8 @@
 //! Header and body rules: TOML files of a directory, in the order of their names.
 //!
 //! `file` reads one of them, with `when` for its conditions, `fields` for its values and `reader`
-//! for the faults; `rule` and `condition` are what comes of it; `pattern` compiles a regular
+//! for the faults; `rule` and `condition` are what comes of it, `action` with `edit` and `captures`
+//! what a rule does; `pattern` compiles a regular
 //! expression, `matcher` runs all of them at once, `example` makes messages of the examples that
 //! every rule carries. The language is described in the README of `rules/`.
 //!
@@ -10,27 +11,25 @@
 //!
 //! Failure: a directory with any fault in it gives no rules, and all faults at once.
 
+mod action;
+mod captures;
 mod condition;
+mod edit;
 mod error;
 mod example;
 mod fields;
 mod file;
-pub mod import;
-mod line_pattern;
-mod line_when;
-mod lines;
 mod matcher;
 mod pattern;
 mod reader;
 mod rule;
-mod table;
 mod when;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::message::header::HeaderBlock;
-use crate::verdict::{Action, Hit};
+use crate::verdict::Hit;
 
 pub use error::RuleErrors;
 
@@ -38,7 +37,6 @@ use condition::Test;
 use file::{Names, RuleFile};
 use matcher::Matcher;
 use rule::Rule;
-use table::{LineRule, Table};
 
 /// More files are nobody's rules.
 const FILES_MAX: usize = 1000;
@@ -48,14 +46,6 @@ const FILES_MAX: usize = 1000;
 pub struct RuleSet {
     rules: Vec<Rule>,
     matcher: Matcher,
-    tables: Vec<Placed>,
-}
-
-/// A table, and which of all rules are its own; the first of them is where its hits stand.
-#[derive(Debug)]
-struct Placed {
-    table: Table,
-    rules: Vec<usize>,
 }
 
 /// How a rule's examples came out.
@@ -105,13 +95,12 @@ impl RuleSet {
             return Err(RuleErrors::Files(errors));
         }
         let matcher = Matcher::new(&mut rules)?;
-        let tables = tables(&rules)?;
-        Ok(Self { rules, matcher, tables })
+        Ok(Self { rules, matcher })
     }
 
     /// Whether any rule reads the body; if none does, none need be kept.
     pub fn wants_body(&self) -> bool {
-        self.matcher.wants_body() || self.tables.iter().any(|placed| placed.table.wants_body())
+        self.matcher.wants_body()
     }
 
     /// How many rules there are.
@@ -132,31 +121,20 @@ impl RuleSet {
         }
         let matched = self.matcher.matched(header, body);
         let matched = |test: &Test| matched.contains(test);
+        let is_hit = |rule: &&Rule| rule.when.holds(&matched);
         let mut hits = Vec::new();
-        for (number, rule) in self.rules.iter().enumerate() {
-            if rule.when.holds(&matched) {
-                hits.push(rule.hit(header, body, &matched));
-            }
-            if let Some(placed) =
-                self.tables.iter().find(|placed| placed.rules.first() == Some(&number))
-            {
-                hits.extend(self.table_hits(placed, header, body));
+        for rule in self.rules.iter().filter(is_hit) {
+            hits.push(rule.hit(header, body, &matched));
+            if rule.deed.ends() {
+                break;
             }
         }
         hits
     }
 
-    /// The lines that a table's rules have taken, in the order of the lines.
-    fn table_hits(&self, placed: &Placed, header: &HeaderBlock, body: &[u8]) -> Vec<Hit> {
-        let rule = |number: usize| self.rules.get(*placed.rules.get(number)?);
-        // Postfix looks at nothing more once a line has refused or discarded the message.
-        let is_last = |number| {
-            rule(number).is_some_and(|rule| {
-                matches!(rule.action, Action::Reject | Action::Tempfail | Action::Discard)
-            })
-        };
-        let taken = placed.table.taken(header, body, &is_last);
-        taken.iter().filter_map(|taken| Some(rule(taken.rule)?.line_hit(taken))).collect()
+    /// What is allowed in rules and still deserves a word, each as `path:line:col: message`.
+    pub fn warnings(&self) -> Vec<String> {
+        self.rules.iter().flat_map(Rule::warnings).collect()
     }
 
     /// Runs all examples, rule by rule.
@@ -167,25 +145,6 @@ impl RuleSet {
             failures: rule.failures().map(|failure| rule.origin.report(failure)).collect(),
         })
     }
-}
-
-/// The tables that rules name, in the order of their first rules.
-fn tables(rules: &[Rule]) -> Result<Vec<Placed>, RuleErrors> {
-    let mut tables: Vec<(&str, Vec<usize>, Vec<LineRule>)> = Vec::new();
-    for (number, rule) in rules.iter().enumerate() {
-        let Some(line_rule) = &rule.line_rule else { continue };
-        let at = tables.iter().position(|(name, ..)| *name == line_rule.table);
-        let at = at.unwrap_or_else(|| {
-            tables.push((&line_rule.table, Vec::new(), Vec::new()));
-            tables.len() - 1
-        });
-        if let Some((_, numbers, line_rules)) = tables.get_mut(at) {
-            numbers.push(number);
-            line_rules.push(line_rule.clone());
-        }
-    }
-    let placed = |(_, rules, line_rules)| Ok(Placed { table: Table::new(line_rules)?, rules });
-    tables.into_iter().map(placed).collect()
 }
 
 /// The rule files of a directory, by name.

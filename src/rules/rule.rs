@@ -3,26 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::action::Deed;
+use super::captures::Captures;
 use super::condition::{Condition, Test};
 use super::example::Example;
-use super::table::{LineRule, Taken};
 use crate::config::error::{Complaint, Places};
 use crate::config::value::Located;
 use crate::message::header::HeaderBlock;
-use crate::text::excerpt;
-use crate::verdict::{Action, Hit};
+use crate::verdict::Hit;
 
 /// A rule of a file.
 #[derive(Debug)]
 pub(super) struct Rule {
     /// Unique in the set, and the tag.
     pub(super) name: String,
-    /// Of a rule of a table, one that never holds.
     pub(super) when: Condition,
-    /// What a rule of a table asks of each line.
-    pub(super) line_rule: Option<LineRule>,
-    pub(super) action: Action,
-    pub(super) reply: Option<String>,
+    pub(super) deed: Deed,
     pub(super) examples: Vec<Example>,
     pub(super) origin: Arc<Origin>,
 }
@@ -52,34 +48,32 @@ impl Rule {
         matched: &impl Fn(&Test) -> bool,
     ) -> Hit {
         let found = self.when.found(header, body, matched);
-        Hit {
-            rule: self.name.clone(),
-            action: self.action,
-            reply: self.reply.clone(),
-            matched: found.unwrap_or_else(|| "nothing that it rules out".to_owned()),
-        }
+        let found = found.unwrap_or_else(|| "nothing that it rules out".to_owned());
+        let test = self.when.first(matched);
+        let field = test.and_then(|test| test.field(header));
+        let captures = match test.filter(|_| self.deed.wants_captures()) {
+            Some(test) => test.captures(header, body),
+            None => Captures::default(),
+        };
+        self.deed.hit(&self.name, found, header, field, &captures)
     }
 
-    /// What is reported of a line that the rule has taken.
-    pub(super) fn line_hit(&self, taken: &Taken) -> Hit {
-        let whole = taken.groups.first().cloned().flatten();
-        let matched = whole.and_then(|range| taken.text.get(range)).unwrap_or(&taken.text);
-        Hit {
-            rule: self.name.clone(),
-            action: self.action,
-            reply: self.reply.clone(),
-            matched: format!("line: {}", excerpt(matched)),
-        }
+    /// What deserves a word at load, each as `path:line:col: message`.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.deed.warnings().iter().map(|warning| {
+            let complaint = Complaint {
+                message: format!("rule \"{}\": {}", self.name, warning.complaint.message),
+                hint: warning.complaint.hint.clone(),
+            };
+            self.origin.report(Located { at: warning.at, complaint })
+        })
     }
 
     /// The examples that come out wrong.
     pub(super) fn failures(&self) -> impl Iterator<Item = Located> {
         self.examples.iter().filter_map(|example| {
             let (header, body) = example.message();
-            let is_hit = match &self.line_rule {
-                Some(rule) => rule.takes_some(&header, &body),
-                None => self.when.holds(&|test| test.find(&header, &body).is_some()),
-            };
+            let is_hit = self.when.holds(&|test| test.find(&header, &body).is_some());
             let (kind, outcome) = match (example.is_hit, is_hit) {
                 (true, false) => ("hit", "does not match"),
                 (false, true) => ("miss", "matches"),

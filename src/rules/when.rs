@@ -89,7 +89,7 @@ impl Reader<'_> {
         Some(test(View::Header(name?), pattern?))
     }
 
-    fn pattern(&mut self, value: &Value<'_>) -> Option<Pattern> {
+    pub(super) fn pattern(&mut self, value: &Value<'_>) -> Option<Pattern> {
         let source = self.keep(text(|source| Ok(source.to_owned()))(value))?;
         match Pattern::compile(&source) {
             Ok(pattern) => Some(pattern),

@@ -23,6 +23,7 @@ use crate::milter::listener::{BindError, Sockets};
 use crate::runtime::Runtime;
 use crate::scan::Scanner;
 use crate::telemetry::endpoint::{self, EndpointError, Scrape};
+use crate::telemetry::metrics::Moment;
 
 /// How soon after a reload another scanner is watched.
 const SCANNER_LOOK: Duration = Duration::from_secs(2);
@@ -78,6 +79,7 @@ impl Daemon {
     /// Serves until `shutdown` resolves; then open transactions may end. With `observe`, messages
     /// are judged and logged, and neither changed nor refused.
     pub async fn run(self, observe: bool, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        self.runtime.metrics.serving.in_force(true);
         let runtime = Arc::new(ArcSwap::from_pointee(self.runtime));
         // Dropped when serving ends, and the tasks with it.
         let mut tasks = JoinSet::new();
@@ -91,7 +93,7 @@ impl Daemon {
             tasks.spawn(reloads.run(Arc::clone(&runtime)));
         }
         if let Some(told) = self.told {
-            tasks.spawn(told.run(scrape(Arc::clone(&runtime))));
+            tasks.spawn(told.run(scrape(Arc::clone(&runtime), Arc::clone(&self.ready))));
         }
         let ready = self.ready;
         let shutdown = async move {
@@ -112,10 +114,14 @@ async fn lasting<F: Future<Output = ()>>(what: &'static str, task: impl Fn() -> 
 }
 
 /// Tells the metrics, with the load of whichever scanner is in force.
-fn scrape(runtime: Arc<ArcSwap<Runtime>>) -> Scrape {
+fn scrape(runtime: Arc<ArcSwap<Runtime>>, ready: Arc<AtomicBool>) -> Scrape {
     Arc::new(move || {
         let runtime = runtime.load();
-        runtime.metrics.to_text(runtime.scanner.as_ref().map(Scanner::load).as_ref())
+        runtime.metrics.to_text(&Moment {
+            load: runtime.scanner.as_ref().map(Scanner::load),
+            is_ready: ready.load(Ordering::Relaxed),
+            signing_domains: runtime.keys.current().domains().count(),
+        })
     })
 }
 

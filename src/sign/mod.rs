@@ -23,7 +23,6 @@ use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::result::AuthResult;
 use crate::runtime::Runtime;
-use crate::verdict::Change;
 use lines::{BodyLines, refold};
 use map::Chosen;
 
@@ -67,10 +66,10 @@ pub(crate) struct SignatureField {
 /// What came of signing one message.
 #[derive(Debug, Default)]
 pub(crate) struct Signed {
-    /// The header that was signed, where it is not the message's own.
+    /// The header that was signed, where it is not the one that was given.
     pub(crate) headers: Option<HeaderBlock>,
-    /// What makes it of the message's own.
-    pub(crate) refolded: Vec<Change>,
+    /// The fields of it whose long lines were folded, by their indexes, and their values.
+    pub(crate) folded: Vec<(usize, String)>,
     /// The signatures.
     pub(crate) signatures: Vec<SignatureField>,
     /// What did not sign.
@@ -141,14 +140,24 @@ impl Signers {
         self.body_lines.update(chunk);
     }
 
-    /// Signs the message as it will leave, with the long lines of its header folded.
-    pub(crate) fn sign(&self, headers: &HeaderBlock, hashes: &BodyHashes, now: u64) -> Signed {
+    /// Signs the message with the header that it will leave with, the long lines of which are
+    /// folded. `is_edited`: whether that is another one than the message came with.
+    pub(crate) fn sign(
+        &self,
+        headers: &HeaderBlock,
+        is_edited: bool,
+        hashes: &BodyHashes,
+        now: u64,
+    ) -> Signed {
         let mut signed = Signed::default();
         for reason in &self.not_signed {
             signed.push_reason(None, reason.clone());
         }
         let (signed_before, unsigned): (Vec<_>, Vec<_>) =
-            self.with.iter().partition(|signer| signer.has_signed(hashes));
+            self.with.iter().partition(|signer| match is_edited {
+                true => has_signed(&earlier_signatures(&signer.key, headers, now), hashes),
+                false => has_signed(&signer.earlier, hashes),
+            });
         for signer in signed_before {
             signed.push_reason(Some(&signer.key), NotSigned::AlreadySigned);
         }
@@ -162,9 +171,9 @@ impl Signers {
         for signer in unsigned {
             signed.push(&signer.key, self.sign_with(signer, &refolded.headers, hashes, now));
         }
-        if !signed.signatures.is_empty() && !refolded.changes.is_empty() {
+        if !signed.signatures.is_empty() && !refolded.folded.is_empty() {
             signed.headers = Some(refolded.headers.into_owned());
-            signed.refolded = refolded.changes;
+            signed.folded = refolded.folded;
         }
         signed
     }
@@ -257,14 +266,14 @@ impl Signer {
         let earlier = earlier_signatures(&key, headers, now);
         Self { key, auid, earlier }
     }
+}
 
-    /// Whether one of the earlier signatures holds: mail that comes through us twice, as from a
-    /// content filter, is signed once.
-    fn has_signed(&self, hashes: &BodyHashes) -> bool {
-        let passes =
-            |earlier: &Earlier| earlier.check.clone().finish(hashes).result == AuthResult::Pass;
-        self.earlier.iter().any(passes)
-    }
+/// Whether one of the earlier signatures holds: mail that comes through us twice, as from a
+/// content filter, is signed once.
+fn has_signed(earlier: &[Earlier], hashes: &BodyHashes) -> bool {
+    let passes =
+        |earlier: &Earlier| earlier.check.clone().finish(hashes).result == AuthResult::Pass;
+    earlier.iter().any(passes)
 }
 
 /// The signatures of the key's own domain and selector, checked against the key itself.

@@ -14,6 +14,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("bounce_queue_lifetime", "5d"),
     ("compatibility_level", "0"),
     ("disable_mime_output_conversion", "no"),
+    ("local_header_rewrite_clients", "permit_inet_interfaces"),
     ("mail_owner", "postfix"),
     ("maximal_queue_lifetime", "5d"),
     ("milter_command_timeout", "30s"),

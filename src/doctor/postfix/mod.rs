@@ -66,6 +66,12 @@ impl Postfix {
         values
     }
 
+    /// The tables that a parameter names, in `main.cf` and in `-o` options: `TYPE:NAME`.
+    pub fn tables(&self, name: &str) -> Vec<String> {
+        let values = self.values(name).into_iter();
+        values.flat_map(|(value, _)| main_cf::elements(&value)).collect()
+    }
+
     /// Where its queue is; the root of its processes in a chroot.
     pub fn queue_directory(&self) -> PathBuf {
         PathBuf::from(self.main_value("queue_directory"))
@@ -75,7 +81,8 @@ impl Postfix {
     /// `compatibility_level` 1).
     fn is_in_chroot(&self, service: &Service) -> bool {
         let level = self.main_value("compatibility_level");
-        let is_old = level.split('.').next().is_none_or(|major| major == "0");
+        let major = level.split('.').next().and_then(|major| major.trim().parse::<u32>().ok());
+        let is_old = major.unwrap_or(0) == 0;
         service.chroot.unwrap_or(is_old)
     }
 

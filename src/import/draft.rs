@@ -1,0 +1,170 @@
+//! The configuration in the making: values, `[[sign.map]]`, and what is told about them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::directive::Directive;
+use crate::config::fields::SECTIONS;
+use crate::config::{ConfigErrors, Loaded};
+use crate::file::plain;
+use crate::keys::import::PlannedMap;
+
+/// The configuration in the making.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// The files that it is made of.
+    pub sources: Vec<PathBuf>,
+    /// What becomes different: the option with its place, and a sentence.
+    pub changes: Vec<String>,
+    /// What cannot be taken over, and what nobody knows: somebody must decide.
+    pub refused: Vec<String>,
+    /// Values by section and key: TOML, and where it comes from.
+    values: BTreeMap<(&'static str, &'static str), (String, String)>,
+    /// The sockets of the old filters, which ours must not be.
+    pub(super) sockets: Vec<String>,
+    /// `[[policy.exempt]]`, its keys with their TOML.
+    pub(super) exempt: Vec<(&'static str, String, String)>,
+    pub(super) maps: Vec<PlannedMap>,
+    /// Whether OpenDKIM has keys for `keys import`.
+    pub has_keys: bool,
+}
+
+impl Draft {
+    /// Sets a key. What another file has set stays, and the difference is told.
+    pub(super) fn set(
+        &mut self,
+        (section, key): (&'static str, &'static str),
+        toml: String,
+        from: &Directive,
+    ) {
+        let place = from.place.to_string();
+        let entry = self.values.entry((section, key));
+        let (old, first) = entry.or_insert_with(|| (toml.clone(), place));
+        if *old != toml {
+            let says = format!("{section}.{key} is {old} by {first}, which stays");
+            self.change(from, &says);
+        }
+    }
+
+    /// Tells what becomes different by an option.
+    pub(super) fn change(&mut self, from: &Directive, now: &str) {
+        self.changes.push(format!("{}: {now}", named(from)));
+    }
+
+    /// Tells that an option cannot be taken over.
+    pub(super) fn refuse(&mut self, from: &Directive, why: &str) {
+        self.refused.push(format!("{}: {why}", named(from)));
+    }
+
+    /// An option that is not one of the program's.
+    pub(super) fn unknown(&mut self, from: &Directive) {
+        self.refused.push(format!(
+            "{}: {}: unknown option",
+            from.place,
+            plain(Path::new(&from.name))
+        ));
+    }
+
+    /// Whether a key was set.
+    pub(super) fn has(&self, section: &str, key: &str) -> bool {
+        self.values.keys().any(|(a, b)| *a == section && *b == key)
+    }
+
+    /// The file, and whether it is one that we read ourselves.
+    pub fn finish(mut self) -> (Self, String, Result<Loaded, ConfigErrors>) {
+        self.choose_socket();
+        let text = self.text();
+        let loaded = Loaded::parse(&text, Path::new("mailseal.toml"), Path::new(""));
+        (self, text, loaded)
+    }
+
+    /// A port that no old filter has: both run side by side until the MTA is turned to ours.
+    fn choose_socket(&mut self) {
+        if self.sockets.is_empty() {
+            return;
+        }
+        let is_taken = |port: &u16| self.sockets.iter().any(|socket| has_port(socket, *port));
+        let port = (8891..8999).find(|port| !is_taken(port)).unwrap_or(8891);
+        if port != 8891 {
+            let value = format!("[\"inet:127.0.0.1:{port}\"]");
+            let from = "its default port is an old filter's".to_owned();
+            self.values.insert(("milter", "listen"), (value, from));
+        }
+        let old = self.sockets.join(", ");
+        self.changes.push(format!(
+            "sockets ({old}): mailseal listens on inet:127.0.0.1:{port}, so that it can run beside \
+             the old filters; turn the MTA to it when you have seen enough"
+        ));
+    }
+
+    fn text(&self) -> String {
+        let sources: Vec<String> = self.sources.iter().map(|path| plain(path)).collect();
+        let mut text = format!(
+            "# mailseal.toml, made by mailseal import of {}.\n# Keys that are not here have their \
+             defaults: mailseal config default shows them.\n",
+            sources.join(", ")
+        );
+        list(&mut text, "What becomes different:", &self.changes);
+        list(&mut text, "What could not be taken over, so that you must decide:", &self.refused);
+        for section in SECTIONS {
+            self.write_section(&mut text, section.name);
+        }
+        text
+    }
+
+    fn write_section(&self, text: &mut String, section: &str) {
+        let keys: Vec<_> = self.values.iter().filter(|((name, _), _)| *name == section).collect();
+        if !keys.is_empty() {
+            let _ = writeln!(text, "\n[{section}]");
+        }
+        for ((_, key), (value, from)) in keys {
+            let _ = writeln!(text, "{key} = {value}   # {}", plain(Path::new(from)));
+        }
+        if section == "sign.map" {
+            for map in &self.maps {
+                let _ = write!(text, "\n{map}");
+            }
+        }
+        if section == "policy.exempt" {
+            // One message is left alone where any one entry of any of them names it.
+            for (key, value, from) in &self.exempt {
+                let _ = write!(text, "\n[[policy.exempt]]\n{key} = {value}   # {from}\n");
+            }
+        }
+    }
+}
+
+/// `path:line: Name value`
+fn named(from: &Directive) -> String {
+    let both = format!("{} {}", from.name, from.value);
+    let short: String = both.trim_end().chars().take(100).collect();
+    format!("{}: {}", from.place, plain(Path::new(&short)))
+}
+
+fn list(text: &mut String, head: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "#\n# {head}");
+    for line in lines {
+        let _ = writeln!(text, "# - {}", plain(Path::new(line)));
+    }
+}
+
+/// Whether a socket of an old filter has that port, in whatever spelling.
+fn has_port(socket: &str, port: u16) -> bool {
+    let is_inet = socket.starts_with("inet");
+    is_inet && socket.split([':', '@']).any(|part| part.parse() == Ok(port))
+}
+
+/// A list of strings as TOML.
+pub(super) fn toml_list<S: AsRef<str>>(items: &[S]) -> String {
+    let quoted: Vec<String> = items.iter().map(|item| toml_text(item.as_ref())).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// A string as TOML.
+pub(super) fn toml_text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
