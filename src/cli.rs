@@ -30,7 +30,7 @@ pub(crate) enum Command {
     /// Print, publish, verify and lint the DNS records of a domain
     #[command(subcommand)]
     Dns(Dns),
-    /// Test and import the rules
+    /// Test, lint and import the rules
     #[command(subcommand)]
     Rules(Rules),
     /// Check and show the configuration
@@ -96,6 +96,9 @@ pub(crate) struct Check {
     /// The name of the MTA's listener
     #[arg(long, value_name = "NAME")]
     pub(crate) daemon_name: Option<String>,
+    /// The version of TLS that the client used, such as TLSv1.3
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) tls: Option<String>,
     /// The MTA's queue id
     #[arg(long, value_name = "ID")]
     pub(crate) queue_id: Option<String>,
@@ -287,6 +290,11 @@ pub(crate) enum Rules {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Find rules that are most likely a mistake
+    ///
+    /// Rules that cannot be reached or cannot match, that repeat another, have no examples, cost much,
+    /// or match good mail. Exits with 1 where something was found.
+    Lint(crate::cmd::rules::lint::Lint),
     /// Make rules of Postfix's `header_checks` and `body_checks`
     ///
     /// What is different, or can't be taken over, is named with its line. Exits with 1 where

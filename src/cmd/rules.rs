@@ -1,6 +1,7 @@
-//! `mailseal rules`: test, import.
+//! `mailseal rules`: test, lint, import.
 
 pub(crate) mod import;
+pub(crate) mod lint;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::cli::{ConfigArg, Rules};
 pub(crate) fn run(command: Rules) -> anyhow::Result<Outcome> {
     match command {
         Rules::Test { dir, config } => test(dir, &config),
+        Rules::Lint(args) => lint::run(&args),
         Rules::Import(args) => import::run(&args),
     }
 }

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::captures::{Captures, Groups, Template};
 use super::edit::{Edit, Which, edit};
 use super::fields::reply;
+use super::found::Found;
 use super::reader::Reader;
 use crate::config::error::Complaint;
 use crate::config::value::{Located, Value, flag, text, word, wrong_type};
@@ -134,6 +135,18 @@ impl Deed {
         !self.shadow && self.acts.iter().any(accepts)
     }
 
+    /// Whether nothing that a later line of the message says matters any more.
+    pub(super) fn settles(&self) -> bool {
+        let refuses = matches!(self.action(), Action::Reject | Action::Tempfail | Action::Discard);
+        self.ends() || refuses && !self.shadow
+    }
+
+    /// Whether a message is any different for it.
+    pub(super) fn does_something(&self) -> bool {
+        let is_none = |act: &Act| matches!(act, Act::Plain(Plain::None));
+        !self.shadow && !self.acts.iter().all(is_none)
+    }
+
     /// Whether it writes what a group of the condition matched.
     pub(super) fn wants_captures(&self) -> bool {
         let fills = |act: &Act| matches!(act, Act::Edit(edit) if edit.has_groups());
@@ -150,7 +163,7 @@ impl Deed {
     pub(super) fn hit(
         &self,
         rule: &str,
-        matched: String,
+        found: Option<Found>,
         headers: &HeaderBlock,
         field: Option<usize>,
         captures: &Captures,
@@ -164,7 +177,7 @@ impl Deed {
         }
         let reply = self.reply.as_ref().map(|reply| cut(reply.reply(captures), REPLY_CHARS_MAX));
         let (rule, action, shadow) = (rule.to_owned(), self.action(), self.shadow);
-        Hit { rule, action, effects, shadow, reply, matched }
+        Hit { rule, action, effects, shadow, reply, found }
     }
 
     /// The strictest of the actions.
@@ -276,7 +289,7 @@ impl Which {
             .filter(move |((index, field), _)| match self {
                 Self::Found => found == Some(*index),
                 Self::Named { matches: None, .. } => true,
-                Self::Named { matches: Some(pattern), .. } => pattern.regex.is_match(value(*field)),
+                Self::Named { matches: Some(pattern), .. } => pattern.find(value(*field)).is_some(),
             })
             .map(move |((_, field), occurrence)| (written.clone(), occurrence, field))
     }
@@ -285,7 +298,7 @@ impl Which {
     fn captures(&self, field: Field<'_>) -> Option<Captures> {
         match self {
             Self::Named { matches: Some(pattern), .. } => {
-                Some(Captures::of(&pattern.regex, value(field)))
+                pattern.regex().map(|regex| Captures::of(regex, value(field)))
             }
             Self::Named { matches: None, .. } | Self::Found => None,
         }

@@ -4,11 +4,12 @@
 //! Failure: a line on which a pattern takes more steps is not matched by it, and after a few such
 //! lines of one message the pattern is not tried on the others.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use fancy_regex::{BytesMode, RegexBuilder};
-use regex_automata::meta::Regex;
+use regex_syntax::hir::Hir;
 
+use super::captures::{Captures, Groups};
 use super::pattern::{Pattern, Refusal};
 use crate::config::error::Complaint;
 
@@ -25,7 +26,7 @@ const INSTRUCTIONS_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub(super) enum LinePattern {
     /// What all rules have.
-    Linear(Pattern),
+    Linear(Arc<Pattern>),
     /// With look-around and back-references.
     Fancy(fancy_regex::Regex),
 }
@@ -34,13 +35,10 @@ pub(super) enum LinePattern {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Exhausted;
 
-/// The whole match and its groups.
-pub(super) type Groups = Vec<Option<Range<usize>>>;
-
 impl LinePattern {
     pub(super) fn compile(source: &str, fancy: bool) -> Result<Self, Refusal> {
         if !fancy {
-            return Pattern::compile(source).map(Self::Linear);
+            return Pattern::compile(source).map(Arc::new).map(Self::Linear);
         }
         let mut builder = RegexBuilder::new(source);
         builder
@@ -56,10 +54,10 @@ impl LinePattern {
         })
     }
 
-    /// The regex that may share a pass with others.
-    pub(super) fn linear(&self) -> Option<&Regex> {
+    /// What it is made of, if it may share a pass with others.
+    pub(super) fn hir(&self) -> Option<&Hir> {
         match self {
-            Self::Linear(pattern) => Some(&pattern.regex),
+            Self::Linear(pattern) => Some(pattern.hir()),
             Self::Fancy(_) => None,
         }
     }
@@ -67,24 +65,37 @@ impl LinePattern {
     /// Whether it matches somewhere in the line.
     pub(super) fn is_match(&self, line: &[u8]) -> Result<bool, Exhausted> {
         match self {
-            Self::Linear(pattern) => Ok(pattern.regex.is_match(line)),
+            Self::Linear(pattern) => Ok(pattern.find_once(line).is_some()),
             Self::Fancy(regex) => regex.is_match(line).map_err(|_| Exhausted),
         }
     }
 
+    /// Adds the groups that it has.
+    pub(super) fn add_to(&self, groups: &mut Groups) {
+        match self {
+            Self::Linear(pattern) => groups.add(pattern),
+            Self::Fancy(regex) => {
+                groups.count = groups.count.max(regex.captures_len().saturating_sub(1));
+                groups.names.extend(regex.capture_names().flatten().map(str::to_owned));
+            }
+        }
+    }
+
     /// What it matches first, and its groups.
-    pub(super) fn groups(&self, line: &[u8]) -> Option<Groups> {
+    pub(super) fn captures(&self, line: &[u8]) -> Option<Captures> {
         match self {
             Self::Linear(pattern) => {
-                let mut captures = pattern.regex.create_captures();
-                pattern.regex.captures(line, &mut captures);
-                captures.get_match()?;
-                Some(captures.iter().map(|span| span.map(|span| span.range())).collect())
+                let captures = Captures::of(pattern.regex()?, line);
+                captures.groups.first()?.is_some().then_some(captures)
             }
             Self::Fancy(regex) => {
-                let captures = regex.captures(line).ok()??;
-                let span = |at| captures.get(at).map(|found| found.range());
-                Some((0..captures.len()).map(span).collect())
+                let found = regex.captures(line).ok()??;
+                let group = |at| line.get(found.get(at)?.range()).map(<[u8]>::to_vec);
+                let names = regex.capture_names().map(|name| name.map(str::to_owned));
+                Some(Captures {
+                    groups: (0..found.len()).map(group).collect(),
+                    names: names.collect(),
+                })
             }
         }
     }
@@ -105,8 +116,9 @@ mod tests {
         assert_eq!(fancy(r"(?is)(.)\xe4(?:\1)").is_match(b"x\xff\xe4\xff"), Ok(true));
         assert_eq!(fancy(r"(?is)(?<=\xc3)[\xa4-\xff]\w").is_match("äa".as_bytes()), Ok(true));
         assert_eq!(fancy(r"(?m-R)^b(?=\n|$)").is_match(b"a\nb\nc"), Ok(true));
-        let groups = fancy(r"a(b)?(c)(?=d)").groups(b"xacd").unwrap();
-        assert_eq!(groups, [Some(1..3), None, Some(2..3)]);
+        let captures = fancy(r"a(b)?(?<n>c)(?=d)").captures(b"xacd").unwrap();
+        assert_eq!(captures.groups, [Some(b"ac".to_vec()), None, Some(b"c".to_vec())]);
+        assert_eq!(captures.names, [None, None, Some("n".to_owned())]);
     }
 
     #[test]

@@ -3,12 +3,17 @@
 
 use regex_automata::meta::Regex;
 use regex_automata::{Input, PatternSet};
+use regex_syntax::hir::Hir;
 
+use super::captures::{Captures, Groups};
 use super::error::RuleErrors;
-use super::line_pattern::{EXHAUSTED_MAX, Groups, LinePattern};
+use super::found::Found;
+use super::line_pattern::{EXHAUSTED_MAX, LinePattern};
 use super::lines::{self, Kind, Line};
+use super::part::View;
 use super::pattern::compile_together;
 use crate::message::header::HeaderBlock;
+use crate::text::excerpt;
 
 /// How many patterns share a pass over a line.
 const GROUP_PATTERNS_MAX: usize = 256;
@@ -47,13 +52,30 @@ pub(super) struct LineTest {
 pub(super) struct Taken {
     /// The rule's number in its table.
     pub(super) rule: usize,
-    pub(super) text: Vec<u8>,
+    /// What is reported of it.
+    pub(super) found: Found,
     /// The field of the message's header that it is.
     pub(super) field: Option<usize>,
-    /// Where the line begins in the body.
-    pub(super) offset: usize,
-    /// What the first pattern that counts has matched.
-    pub(super) groups: Groups,
+    /// What the pattern that counts has matched.
+    pub(super) captures: Captures,
+}
+
+impl Taken {
+    fn new(rule: usize, line: &Line<'_>, when: &LineCondition) -> Self {
+        let captures = when.captured(&line.text).unwrap_or_default();
+        let whole = captures.groups.first().cloned().flatten();
+        let label = match (line.kind, line.text.iter().position(|&octet| octet == b':')) {
+            (Kind::Body, _) | (_, None) => "body".to_owned(),
+            (_, Some(colon)) => excerpt(line.text.get(..colon).unwrap_or_default()),
+        };
+        let found = Found {
+            part: label,
+            view: Some(View::Raw),
+            offset: line.field.is_none().then_some(line.offset),
+            text: excerpt(whole.as_deref().unwrap_or(&line.text)),
+        };
+        Self { rule, found, field: line.field, captures }
+    }
 }
 
 impl LineCondition {
@@ -82,11 +104,22 @@ impl LineCondition {
         }
     }
 
+    /// The groups that an action may name.
+    pub(super) fn add_groups(&self, groups: &mut Groups) {
+        match self {
+            Self::Line(test) => test.pattern.add_to(groups),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().for_each(|part| part.add_groups(groups));
+            }
+            Self::Not(_) => {}
+        }
+    }
+
     /// What the groups of an action are those of: the last pattern that has to match, since the
     /// conditions of an imported `if` stand before it.
-    pub(super) fn captured(&self, line: &[u8]) -> Option<Groups> {
+    pub(super) fn captured(&self, line: &[u8]) -> Option<Captures> {
         match self {
-            Self::Line(test) => test.pattern.groups(line),
+            Self::Line(test) => test.pattern.captures(line),
             Self::All(parts) => parts.iter().rev().find_map(|part| part.captured(line)),
             Self::Any(parts) => parts.iter().find_map(|part| part.captured(line)),
             Self::Not(_) => None,
@@ -95,6 +128,13 @@ impl LineCondition {
 }
 
 impl LineRule {
+    /// The groups that its action may name.
+    pub(super) fn groups(&self) -> Groups {
+        let mut groups = Groups::default();
+        self.when.add_groups(&mut groups);
+        groups
+    }
+
     /// Whether some line of a message is one for this rule, were it alone.
     pub(super) fn takes_some(&self, headers: &HeaderBlock, body: &[u8]) -> bool {
         let mut found = false;
@@ -123,15 +163,15 @@ impl Table {
             rule.when.tests_mut(&mut |test| {
                 test.number = tests;
                 tests += 1;
-                if test.pattern.linear().is_some() {
-                    linear.push((test.number, test.source.clone()));
+                if let LinePattern::Linear(pattern) = &test.pattern {
+                    linear.push((test.number, pattern.clone()));
                 }
             });
         }
         let mut groups = Vec::new();
         for chunk in linear.chunks(GROUP_PATTERNS_MAX) {
-            let sources: Vec<&str> = chunk.iter().map(|(_, source)| source.as_str()).collect();
-            let regex = compile_together(&sources)
+            let patterns: Vec<&Hir> = chunk.iter().map(|(_, pattern)| pattern.hir()).collect();
+            let regex = compile_together(&patterns)
                 .map_err(|error| RuleErrors::TooLarge(error.to_string()))?;
             groups.push((regex, chunk.iter().map(|(number, _)| *number).collect()));
         }
@@ -158,14 +198,9 @@ impl Table {
             if line.field.is_none() && taken.iter().any(|other| other.rule == rule) {
                 return true;
             }
-            let groups = self.rules.get(rule).and_then(|rule| rule.when.captured(&line.text));
-            taken.push(Taken {
-                rule,
-                text: line.text.to_vec(),
-                field: line.field,
-                offset: line.offset,
-                groups: groups.unwrap_or_default(),
-            });
+            if let Some(line_rule) = self.rules.get(rule) {
+                taken.push(Taken::new(rule, line, &line_rule.when));
+            }
             !is_last(rule)
         });
         taken
@@ -250,10 +285,7 @@ mod tests {
         headers.push(b"Subject", b" b\r\n\tc");
         headers.push(b"X", b" a");
         let taken = table.taken(&headers, b"x\r\n\r\na\r\na\r\n", &|rule| rule == last);
-        taken
-            .into_iter()
-            .map(|taken| (taken.rule, String::from_utf8(taken.text).unwrap()))
-            .collect()
+        taken.into_iter().map(|taken| (taken.rule, taken.found.to_string())).collect()
     }
 
     #[test]
@@ -270,7 +302,8 @@ mod tests {
             rule(&[Kind::Header], line("(?!z)b|From: a$", true)),
         ]);
         let pair = |rule, text: &str| (rule, text.to_owned());
-        let all = [pair(2, "From: a"), pair(0, "Subject: b\n\tc"), pair(1, "X: a")];
+        let all =
+            [pair(2, "From: From: a"), pair(0, "Subject: Subject: b\\n\\tc"), pair(1, "X: a")];
         let table = table.unwrap();
         assert_eq!(taken(&table, 9)[..3], all);
         assert_eq!(

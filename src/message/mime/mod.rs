@@ -7,6 +7,7 @@
 //! Failure: there is none. Whatever the octets are, they have some tree.
 
 mod ambiguity;
+mod attachment;
 mod fields;
 mod header;
 mod parameter;
@@ -24,6 +25,7 @@ use super::text::{self, Folding, Link};
 use texts::Texts;
 
 pub use ambiguity::{Ambiguity, Limit};
+pub use attachment::{Attachment, Member};
 pub use part::Part;
 pub use transfer::Encoding;
 
@@ -150,6 +152,11 @@ impl<'a> Mime<'a> {
     /// The links of all text parts.
     pub fn links(&self) -> &[Link] {
         &self.texts().links
+    }
+
+    /// Stub.
+    pub fn attachments(&self) -> &[Attachment] {
+        &[]
     }
 
     /// The part that an offset of the view `decoded` lies in.

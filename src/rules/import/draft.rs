@@ -141,7 +141,7 @@ fn field_of(source: &str) -> Option<&str> {
 fn written(condition: &LineCondition) -> String {
     match condition {
         LineCondition::Line(test) => {
-            let fancy = if test.pattern.linear().is_some() { "" } else { ", fancy = true" };
+            let fancy = if test.pattern.hir().is_some() { "" } else { ", fancy = true" };
             format!("{{ line = {}{fancy} }}", literal(&test.source))
         }
         LineCondition::All(parts) => format!("{{ all = [{}] }}", listed(parts)),

@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::sample::samples;
 use crate::message::header::HeaderBlock;
 use crate::rules::example::Example;
-use crate::rules::line_pattern::LinePattern;
+use crate::rules::known::Known;
 use crate::rules::lines::Kind;
 use crate::rules::table::{LineCondition, Table};
 
@@ -45,7 +45,7 @@ pub(super) fn examples(
 }
 
 fn message_of(text: &str) -> (HeaderBlock, Vec<u8>) {
-    Example { is_hit: true, text: text.to_owned(), at: 0 }.message()
+    Example { is_hit: true, text: text.to_owned(), at: 0, known: Known::default() }.message()
 }
 
 /// Texts that may meet a condition: what each of its patterns matches, and these together.
@@ -83,15 +83,7 @@ fn gather(
 ) {
     match when {
         LineCondition::Line(test) => {
-            let samples = match &test.pattern {
-                LinePattern::Linear(_) => {
-                    let mut parser = regex_syntax::ParserBuilder::new();
-                    let hir =
-                        parser.unicode(false).utf8(false).crlf(true).build().parse(&test.source);
-                    hir.map(|hir| samples(&hir)).unwrap_or_default()
-                }
-                LinePattern::Fancy(_) => Vec::new(),
-            };
+            let samples = test.pattern.hir().map(samples).unwrap_or_default();
             if is_refused { refused.push(samples) } else { wanted.push(samples) }
         }
         LineCondition::All(parts) | LineCondition::Any(parts) => {
