@@ -287,6 +287,9 @@ pub(crate) enum Rules {
         /// The directory of rule files; by default the configuration's
         #[arg(value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Say how many of these messages each rule matches: a directory, an mbox or a message
+        #[arg(long, value_name = "MAIL")]
+        counts: Option<PathBuf>,
         #[command(flatten)]
         config: ConfigArg,
     },

@@ -7,6 +7,7 @@
 //!
 //! Failure: a file that cannot be read, and all faults of one that can, are `ConfigErrors`.
 
+pub(crate) mod caret;
 mod checks;
 mod clamav;
 pub mod endpoint;

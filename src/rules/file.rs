@@ -13,7 +13,7 @@ use super::known::{self, Known};
 use super::lists::Lists;
 use super::names::{Names, REFERENCES_MAX};
 use super::reader::{Reader, missing};
-use super::rule::{ByName, Origin, Rule};
+use super::rule::{Origin, Rule};
 use super::table::LineRule;
 use crate::config::ConfigErrors;
 use crate::config::error::{Complaint, quoted};
@@ -50,11 +50,6 @@ impl RuleFile {
     /// The rules that could be read.
     pub(super) fn rules(&self) -> &[Rule] {
         &self.rules
-    }
-
-    /// What comes out wrong of the examples of those.
-    pub(super) fn failures(&self, rules: &ByName<'_>) -> Vec<Located> {
-        self.rules.iter().flat_map(|rule| rule.failures(rules)).collect()
     }
 
     /// The rules of a file without any fault; `failures` are its examples'.

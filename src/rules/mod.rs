@@ -50,8 +50,12 @@ mod when;
 
 use std::collections::HashSet;
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
+use crate::config::ConfigErrors;
+use crate::config::value::Located;
 use crate::message::mime::MimeLimits;
 use crate::verdict::Hit;
 
@@ -74,6 +78,9 @@ use tables::Tables;
 
 /// More files are nobody's rules.
 const FILES_MAX: usize = 1000;
+
+/// The examples of fewer rules are not worth a thread.
+const RULES_A_THREAD_MIN: usize = 200;
 
 /// All rules, ready to be applied.
 #[derive(Debug, Default)]
@@ -120,17 +127,11 @@ impl RuleSet {
         let paths = files(dir)?.into_iter();
         let files: Vec<_> =
             paths.map(|path| RuleFile::read(&path, &mut names, &mut lists)).collect();
-        let failures: Vec<_> = {
-            let read = files.iter().flatten().flat_map(RuleFile::rules);
-            let rules: ByName<'_> = read.map(|rule| (rule.name.as_str(), rule)).collect();
-            let failures = |file: &Result<RuleFile, _>| match file {
-                Ok(file) if is_tested => file.failures(&rules),
-                _ => Vec::new(),
-            };
-            files.iter().map(failures).collect()
-        };
+        let failures: Vec<_> = if is_tested { failures(&files) } else { Vec::new() };
+        let mut failures = failures.into_iter().chain(std::iter::repeat_with(Vec::new));
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
-        for (file, failures) in files.into_iter().zip(failures) {
+        for file in files {
+            let failures = failures.next().unwrap_or_default();
             match file.and_then(|file| file.into_rules(failures)) {
                 Ok(more) => rules.extend(more),
                 Err(error) => errors.push(error),
@@ -251,6 +252,41 @@ impl RuleSet {
     }
 }
 
+/// What comes out wrong of all examples, file by file, on as many threads as there are processors.
+fn failures(files: &[Result<RuleFile, ConfigErrors>]) -> Vec<Vec<Located>> {
+    let of = |file| Result::as_ref(file).map_or(&[][..], RuleFile::rules);
+    let all: Vec<(usize, &Rule)> = files
+        .iter()
+        .enumerate()
+        .flat_map(|(index, file)| of(file).iter().map(move |rule| (index, rule)))
+        .collect();
+    let rules: ByName<'_> = all.iter().map(|(_, rule)| (rule.name.as_str(), *rule)).collect();
+    let tested = |share: &[(usize, &Rule)]| -> Vec<(usize, Located)> {
+        let failures = |(file, rule): &(usize, &Rule)| {
+            let file = *file;
+            rule.failures(&rules).into_iter().map(move |failure| (file, failure))
+        };
+        share.iter().flat_map(failures).collect()
+    };
+    let threads = available_parallelism().map_or(1, NonZero::get);
+    let share = all.len().div_ceil(threads).max(RULES_A_THREAD_MIN);
+    let mut by_file: Vec<Vec<Located>> = files.iter().map(|_| Vec::new()).collect();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            all.chunks(share).map(|share| scope.spawn(|| tested(share))).collect();
+        for thread in threads {
+            // A panic of a thread is one of this.
+            let found = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            for (file, failure) in found {
+                if let Some(failures) = by_file.get_mut(file) {
+                    failures.push(failure);
+                }
+            }
+        }
+    });
+    by_file
+}
+
 /// The rule files of a directory, by name.
 fn files(dir: &Path) -> Result<Vec<PathBuf>, RuleErrors> {
     let unreadable =
@@ -280,5 +316,37 @@ fn reason(error: &io::Error) -> String {
             "permission denied; let the user that runs mailseal read it".to_owned()
         }
         _ => format!("cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where each example comes out other than it says, by the way that messages go.
+    fn wrong(dir: &str) -> Vec<String> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+        let rules = RuleSet::load(&dir).unwrap_or_else(|errors| panic!("{errors}"));
+        let mut wrong = Vec::new();
+        for rule in &rules.rules {
+            for example in &rule.examples {
+                let hits = example.judged(|texts, facts| {
+                    let hits = rules.evaluate_with(facts, &rules.look(texts));
+                    hits.iter().any(|hit| hit.rule == rule.name)
+                });
+                if hits != example.is_hit {
+                    wrong.push(format!("{}: {:?}", rule.name, example));
+                }
+            }
+        }
+        wrong
+    }
+
+    #[test]
+    fn messages_go_the_way_of_examples() {
+        for dir in ["tests/data/rules/conditions", "rules"] {
+            let wrong = wrong(dir);
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
     }
 }
