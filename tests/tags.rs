@@ -39,8 +39,8 @@ fn postfix_acts_on_each_tag() {
     let main = recipe("main.cf");
     assert_eq!(main.trim(), "milter_header_checks = regexp:/etc/postfix/mailseal_checks");
     for (tag, action) in [
-        ("dmarc-fail", "HOLD dmarc-fail"),
-        ("own-domain-spoof", "HOLD own-domain-spoof"),
+        ("hold-me", "HOLD hold-me"),
+        ("forged-bounce", "HOLD forged-bounce"),
         ("executable-attachment", "REDIRECT quarantine@example.org"),
         ("webcam-extortion", "REJECT 5.7.1 This mail is not taken here"),
         ("advance-fee-fraud", "DISCARD a fraud"),
