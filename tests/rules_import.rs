@@ -18,9 +18,10 @@ use std::process::{Command, Stdio};
 use mailseal::config::Config;
 use mailseal::message::envelope::Envelope;
 use mailseal::message::file;
-use mailseal::rules::RuleSet;
 use mailseal::rules::import::table::Dialect;
 use mailseal::rules::import::{Imported, Kind, Source, import};
+use mailseal::rules::{Facts, RuleSet};
+use mailseal::verdict::Action;
 use tempfile::TempDir;
 
 /// A table of `tests/data/postfix`.
@@ -62,8 +63,8 @@ impl Table {
         import(&[Source { file, dialect, kinds, text: &text }])
     }
 
-    /// What Postfix finds in a message: the results, each once.
-    fn postmap(&self, etc: &Path, message: &[u8]) -> BTreeSet<String> {
+    /// What Postfix finds in a message: the results, in the order of the lines.
+    fn postmap(&self, etc: &Path, message: &[u8]) -> Vec<String> {
         let kind = if self.dialect == Dialect::Pcre { "pcre" } else { "regexp" };
         let flags = if self.is_body { "-bmq" } else { "-hmq" };
         let mut postmap = Command::new("/usr/sbin/postmap")
@@ -111,6 +112,13 @@ fn load_harmless(imported: &Imported) -> (RuleSet, BTreeMap<String, String>) {
     let text = |rule: &toml::Value, field: &str| rule[field].as_str().unwrap().to_owned();
     let marked = |rule| (text(rule, "name"), mark(&text(rule, "about")));
     (rules, table["rule"].as_array().unwrap().iter().map(marked).collect())
+}
+
+/// The imported rules as they are.
+fn load(imported: &Imported) -> RuleSet {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("postfix.toml"), &imported.text).unwrap();
+    RuleSet::load(dir.path()).unwrap_or_else(|error| panic!("{error}\n{}", imported.text))
 }
 
 fn etc() -> TempDir {
@@ -163,7 +171,7 @@ fn every_line_goes_to_the_entry_that_postfix_gives_it_to() {
         for (name, message) in &messages {
             let (draft, body) = file::parse(message, Envelope::default(), &config.limits);
             let ours: BTreeSet<String> = rules
-                .evaluate(&draft.headers, &body)
+                .evaluate(&Facts::of(&draft.headers, &body))
                 .iter()
                 .map(|hit| marks[&hit.rule].clone())
                 .collect();
@@ -181,4 +189,103 @@ fn every_line_goes_to_the_entry_that_postfix_gives_it_to() {
     assert!(disagreed.is_empty(), "{} of {agreed}:\n{}", disagreed.len(), disagreed.join("\n"));
     let met: usize = met.values().map(BTreeSet::len).sum();
     assert!(met > 80, "the messages meet only {met} entries");
+}
+
+/// The text of a REJECT without its status code.
+fn rejection(result: &str) -> Option<&str> {
+    let text = result.strip_prefix("REJECT ")?;
+    let code = text.split(' ').next()?;
+    let is_of_code = |octet: u8| octet == b'.' || octet.is_ascii_digit();
+    let is_code = code.split('.').count() == 3 && code.bytes().all(is_of_code);
+    Some(if is_code { text.strip_prefix(code)?.trim_start() } else { text })
+}
+
+#[test]
+fn a_message_is_refused_for_the_same_line_with_the_same_words() {
+    let (etc, messages, config) = (etc(), messages(), Config::default());
+    let mut refused = 0;
+    for table in tables() {
+        let rules = load(&table.import());
+        for (name, message) in &messages {
+            let (draft, body) = file::parse(message, Envelope::default(), &config.limits);
+            let hits = rules.evaluate(&Facts::of(&draft.headers, &body));
+            let results = table.postmap(etc.path(), message);
+            // What comes first settles it, in Postfix and here.
+            let settles = |result: &&String| {
+                ["REJECT", "DISCARD", "PASS"].iter().any(|action| result.starts_with(action))
+            };
+            let settling = results.iter().find(settles);
+            let Some(text) = settling.and_then(|result| rejection(result)) else {
+                let refuses = |action| matches!(action, Action::Reject | Action::Tempfail);
+                assert!(!hits.iter().any(|hit| refuses(hit.action)), "{name}: {hits:?}");
+                continue;
+            };
+            let last = hits.last().unwrap_or_else(|| panic!("{} {name}: no hit", table.file));
+            assert!(matches!(last.action, Action::Reject | Action::Tempfail), "{name}: {last:?}");
+            let is_plain = |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~'));
+            if is_plain(text) && !text.contains(['%', '"', ';', '(', '\\']) {
+                assert_eq!(last.reply.as_deref(), Some(text), "{} {name}", table.file);
+                refused += 1;
+            }
+        }
+    }
+    println!("{refused} refusals have the same words");
+    assert!(refused >= 8, "only {refused} refusals");
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_named_with_its_line() {
+    let by_name =
+        |name: &str| tables().into_iter().find(|table| table.file.starts_with(name)).unwrap();
+    let broken = by_name("08").import();
+    let lines = |said: &[String]| -> Vec<usize> {
+        let line = |text: &String| text.split(':').nth(1).unwrap().parse().unwrap();
+        let mut lines: Vec<usize> = said.iter().map(line).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        lines
+    };
+    assert_eq!(lines(&broken.skipped), [1, 2, 3, 5, 7, 8, 9, 10, 13, 14], "{:?}", broken.skipped);
+    assert_eq!(lines(&broken.lost), [11, 12]);
+    assert!(broken.lost[0].contains("FILTER"), "{:?}", broken.lost);
+    let lookaround = by_name("05").import();
+    assert_eq!(lookaround.lost, [] as [String; 0]);
+    assert!(lookaround.notes.iter().filter(|note| note.contains("limit of steps")).count() >= 6);
+}
+
+#[test]
+fn most_rules_have_examples() {
+    let (mut rules, mut untested) = (0, 0);
+    for table in tables() {
+        let imported = table.import();
+        rules += imported.rules;
+        untested += imported.text.matches("\nuntested = ").count();
+    }
+    println!("{rules} rules, {untested} without examples");
+    assert!(untested * 4 < rules, "{untested} of {rules} rules have no examples");
+}
+
+/// The command line: a file of rules, notes beside it, and an exit code that tells of losses.
+#[test]
+fn the_command_writes_a_new_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("postfix.toml");
+    let run = |table: &str| {
+        let table = format!("pcre:{}", data().join(table).display());
+        Command::new(env!("CARGO_BIN_EXE_mailseal"))
+            .args(["rules", "import", "--postfix", &table, "--out"])
+            .arg(&out)
+            .output()
+            .unwrap()
+    };
+    let first = run("04-fields.header.pcre");
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    assert_eq!(RuleSet::load(dir.path()).unwrap().len(), 12);
+    let again = run("08-broken.header.pcre");
+    assert_eq!(again.status.code(), Some(3), "an existing file is kept: {again:?}");
+    fs::remove_file(&out).unwrap();
+    let lost = run("08-broken.header.pcre");
+    assert_eq!(lost.status.code(), Some(1), "{lost:?}");
+    let said = String::from_utf8_lossy(&lost.stderr).into_owned();
+    assert!(said.contains("not taken over: 08-broken.header.pcre:11: FILTER"), "{said}");
 }
