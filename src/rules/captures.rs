@@ -186,7 +186,7 @@ mod tests {
     use crate::rules::pattern::Pattern;
 
     fn captures(pattern: &str, octets: &[u8]) -> Captures {
-        Captures::of(&Pattern::compile(pattern).unwrap().regex, octets)
+        Captures::of(Pattern::compile(pattern).unwrap().regex().unwrap(), octets)
     }
 
     fn value(template: &str, captures: &Captures) -> String {

@@ -78,7 +78,7 @@ pub(super) fn tell(verdict: &Verdict, known: &[String]) {
     for hit in &verdict.hits {
         // It shows what somebody wrote.
         let found = hit.found.as_ref().map(ToString::to_string).unwrap_or_default();
-        tell(&format!("hit {} {}", hit.rule, personal::content(&found)));
+        tell(&format!("hit {hit} {}", personal::content(&found)));
     }
 }
 
