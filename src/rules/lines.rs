@@ -6,7 +6,11 @@
 //! of the body is seen in pieces of 2,048 octets (`line_length_limit`), a header line to its 102,400th
 //! (`header_size_limit`).
 
+mod tokens;
+
 use std::borrow::Cow;
+
+use tokens::Tokens;
 
 use crate::message::header::HeaderBlock;
 
@@ -223,99 +227,6 @@ impl State {
         }
         self.content = if *is_digest { Content::Message } else { Content::Other };
         self.inside_header = Some(Kind::Mime);
-    }
-}
-
-/// The tokens of a Content-Type value (RFC 2045 §5.1), comments and blanks left out.
-struct Tokens<'a> {
-    rest: &'a [u8],
-}
-
-impl Tokens<'_> {
-    fn skip_blanks(&mut self) {
-        loop {
-            self.rest = self.rest.trim_ascii_start();
-            if self.rest.first() != Some(&b'(') {
-                return;
-            }
-            let mut depth = 0_usize;
-            let mut escaped = false;
-            let end = self.rest.iter().position(|&octet| {
-                match octet {
-                    _ if escaped => {}
-                    b'(' => depth += 1,
-                    b')' => depth -= 1,
-                    _ => {}
-                }
-                escaped = octet == b'\\' && !escaped;
-                depth == 0
-            });
-            self.rest = end.and_then(|end| self.rest.get(end + 1..)).unwrap_or_default();
-        }
-    }
-
-    fn peek(&mut self) -> Option<u8> {
-        self.skip_blanks();
-        self.rest.first().copied()
-    }
-
-    /// The token behind the special character that is next.
-    fn after_special(&mut self) -> Vec<u8> {
-        self.rest = self.rest.get(1..).unwrap_or_default();
-        self.next_token()
-    }
-
-    /// A token or quoted string; nothing where neither is next.
-    fn next_token(&mut self) -> Vec<u8> {
-        self.skip_blanks();
-        if self.rest.first() == Some(&b'"') {
-            return self.quoted();
-        }
-        let ends = |octet: &u8| {
-            octet.is_ascii_whitespace()
-                || octet.is_ascii_control()
-                || b"()<>@,;:\\\"/[]?=".contains(octet)
-        };
-        let len = self.rest.iter().position(ends).unwrap_or(self.rest.len());
-        let (token, rest) = self.rest.split_at(len);
-        self.rest = rest;
-        token.to_vec()
-    }
-
-    fn quoted(&mut self) -> Vec<u8> {
-        let mut text = Vec::new();
-        let mut octets = self.rest.iter().enumerate().skip(1);
-        let mut end = self.rest.len();
-        while let Some((at, &octet)) = octets.next() {
-            match octet {
-                b'"' => {
-                    end = at + 1;
-                    break;
-                }
-                b'\\' => text.extend(octets.next().map(|(_, &octet)| octet)),
-                b'\n' => {}
-                octet => text.push(octet),
-            }
-        }
-        self.rest = self.rest.get(end..).unwrap_or_default();
-        text
-    }
-
-    /// Goes behind the next semicolon; `false` where there is none.
-    fn next_parameter(&mut self) -> bool {
-        loop {
-            match self.peek() {
-                None => return false,
-                Some(b';') => {
-                    self.rest = self.rest.get(1..).unwrap_or_default();
-                    return true;
-                }
-                Some(b'"') => {
-                    self.quoted();
-                }
-                Some(_) => self.rest = self.rest.get(1..).unwrap_or_default(),
-            }
-        }
     }
 }
 

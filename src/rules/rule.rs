@@ -84,12 +84,19 @@ impl Rule {
 
     /// What deserves a word at load, each as `path:line:col: message`.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.deed.warnings().iter().map(|warning| {
-            let complaint = Complaint {
-                message: format!("rule \"{}\": {}", self.name, warning.complaint.message),
-                hint: warning.complaint.hint.clone(),
-            };
-            self.origin.report(Located { at: warning.at, complaint })
+        let of_deed = self.deed.warnings().iter().map(|warning| {
+            let Located { at, complaint: Complaint { message, hint } } = warning;
+            (*at, message.clone(), hint.clone())
+        });
+        let backtracks = self.line_rule.as_ref().is_some_and(LineRule::backtracks).then(|| {
+            let hint = "write it without look-around and back-references, and without fancy";
+            let message =
+                "a pattern backtracks: a line on which it takes too many steps is not matched";
+            (self.at, message.to_owned(), Some(hint.to_owned()))
+        });
+        of_deed.chain(backtracks).map(|(at, message, hint)| {
+            let message = format!("rule \"{}\": {message}", self.name);
+            self.origin.report(Located { at, complaint: Complaint { message, hint } })
         })
     }
 

@@ -94,6 +94,25 @@ impl LineCondition {
         self.holds(&mut |test| test.pattern.is_match(line) == Ok(true))
     }
 
+    fn has_fancy(&self) -> bool {
+        match self {
+            Self::Line(test) => matches!(test.pattern, LinePattern::Fancy(_)),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::has_fancy),
+            Self::Not(part) => part.has_fancy(),
+        }
+    }
+
+    /// Whether it may hold for a line that no linear pattern matches.
+    fn may_hold_alone(&self) -> bool {
+        let is_fancy = |test: &LineTest| matches!(test.pattern, LinePattern::Fancy(_));
+        match self {
+            Self::Line(test) => is_fancy(test),
+            Self::All(parts) => parts.iter().all(Self::may_hold_alone),
+            Self::Any(parts) => parts.iter().any(Self::may_hold_alone),
+            Self::Not(_) => true,
+        }
+    }
+
     pub(super) fn tests_mut(&mut self, visit: &mut impl FnMut(&mut LineTest)) {
         match self {
             Self::Line(test) => visit(test),
@@ -135,6 +154,11 @@ impl LineRule {
         groups
     }
 
+    /// Whether one of its patterns takes more than linear time.
+    pub(super) fn backtracks(&self) -> bool {
+        self.when.has_fancy()
+    }
+
     /// Whether some line of a message is one for this rule, were it alone.
     pub(super) fn takes_some(&self, headers: &HeaderBlock, body: &[u8]) -> bool {
         let mut found = false;
@@ -153,6 +177,8 @@ pub(super) struct Table {
     /// Patterns that run in one pass, and the numbers of their tests.
     groups: Vec<(Regex, Vec<usize>)>,
     tests: usize,
+    /// Whether some rule may hold for a line that none of those patterns matches.
+    is_restless: bool,
 }
 
 impl Table {
@@ -175,7 +201,8 @@ impl Table {
                 .map_err(|error| RuleErrors::TooLarge(error.to_string()))?;
             groups.push((regex, chunk.iter().map(|(number, _)| *number).collect()));
         }
-        Ok(Self { rules, groups, tests })
+        let is_restless = rules.iter().any(|rule| rule.when.may_hold_alone());
+        Ok(Self { rules, groups, tests, is_restless })
     }
 
     pub(super) fn wants_body(&self) -> bool {
@@ -232,7 +259,9 @@ impl<'a> Pass<'a> {
         if !self.table.rules.iter().any(|rule| rule.kinds.contains(&line.kind)) {
             return None;
         }
-        self.run(&line.text);
+        if !self.run(&line.text) && !self.table.is_restless {
+            return None;
+        }
         let Self { table, matched, exhausted, .. } = self;
         let mut holds = |test: &LineTest| match &test.pattern {
             LinePattern::Linear(_) => matched.get(test.number).copied().unwrap_or(false),
@@ -251,7 +280,8 @@ impl<'a> Pass<'a> {
         table.rules.iter().position(is_first)
     }
 
-    fn run(&mut self, text: &[u8]) {
+    /// Whether one of the linear patterns matches.
+    fn run(&mut self, text: &[u8]) -> bool {
         self.matched.fill(false);
         for ((regex, numbers), set) in self.table.groups.iter().zip(&mut self.sets) {
             set.clear();
@@ -263,6 +293,7 @@ impl<'a> Pass<'a> {
                 }
             }
         }
+        self.sets.iter().any(|set| !set.is_empty())
     }
 }
 

@@ -1,6 +1,8 @@
 //! What an entry of a table does (`header_checks(5)`, "ACTIONS"), and how a rule says it.
 
 use super::quote::quoted;
+use crate::rules::captures::Template;
+use crate::rules::fields;
 
 /// The part of a rule that says what is done, and what becomes different by it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -14,16 +16,6 @@ pub(super) struct Deed {
     /// The highest group that is named.
     pub(super) groups: usize,
 }
-
-/// Fields that no rule may write: they are what filters and relays say of a message.
-const NOT_OURS: &[&str] = &[
-    "received",
-    "dkim-signature",
-    "authentication-results",
-    "received-spf",
-    "x-virus-status",
-    "x-mailseal-tag",
-];
 
 /// What is taken of a reply.
 const REPLY_CHARS_MAX: usize = 200;
@@ -85,12 +77,10 @@ impl Reading<'_> {
         if let Some(code) = code.filter(|code| !code.ends_with(".7.1")) {
             deed.differs = Some(format!("the status code {code} becomes that of rules"));
         }
-        let reply: String =
-            text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
-        if reply.len() > REPLY_CHARS_MAX {
+        let (reply, is_cut) = reply(text);
+        if is_cut {
             deed.differs = Some(format!("the reply is cut to {REPLY_CHARS_MAX} characters"));
         }
-        let reply: String = reply.chars().take(REPLY_CHARS_MAX).collect();
         if !reply.is_empty() {
             deed.text.push_str(&format!("reply = {}\n", quoted(&reply)));
         }
@@ -98,14 +88,12 @@ impl Reading<'_> {
     }
 
     fn address(&self, word: &str) -> Deed {
-        let address = self.text;
-        let is_address = address
-            .rsplit_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
-        if !is_address || address.contains(['$', ' ', '\t', '<', '>']) || !address.is_ascii() {
-            return lost(&format!("{}: wants one plain address", word.to_ascii_uppercase()));
+        match fields::address(self.text) {
+            Ok(address) if !address.contains('$') => {
+                deed(&format!("{{ {word} = {} }}", quoted(&address)))
+            }
+            _ => lost(&format!("{}: wants one plain address", word.to_ascii_uppercase())),
         }
-        deed(&format!("{{ {word} = {} }}", quoted(address)))
     }
 
     /// An edit of the field that the line is.
@@ -172,15 +160,26 @@ fn lost(reason: &str) -> Deed {
 /// A field's name and value, both quoted.
 fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("the text is no header field")?;
-    let is_name = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
-    let lower = name.to_ascii_lowercase();
-    if !is_name || name.contains('$') {
-        return Err("the text does not begin with the name of a field".to_owned());
+    if name.contains('$') {
+        return Err("the name of a field cannot be a group's".to_owned());
     }
-    if NOT_OURS.contains(&lower.as_str()) || lower.starts_with("arc-") {
-        return Err(format!("rules do not write {name}"));
+    let name = fields::written_name(name).map_err(|complaint| complaint.message)?;
+    let value =
+        fields::value(value).map_err(|complaint| format!("the value {}", complaint.message))?;
+    Ok((quoted(&name), quoted(value.trim())))
+}
+
+/// A reply as a rule may have it, and whether something is left out.
+fn reply(text: &str) -> (String, bool) {
+    let plain: String =
+        text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+    let mut reply: String = plain.chars().take(REPLY_CHARS_MAX).collect();
+    let is_cut = reply.len() < plain.len();
+    // No group is cut in two.
+    while is_cut && Template::parse(&reply).is_err() {
+        reply.pop();
     }
-    Ok((quoted(name), quoted(value.trim())))
+    (reply.trim().to_owned(), is_cut)
 }
 
 /// The enhanced status code (RFC 3463) at the start of a reply, and what follows it.
@@ -287,6 +286,9 @@ mod tests {
         assert!(lost("REPLACE Subject: x", false).contains("body"));
         assert!(lost("PREPEND no field", true).contains("no header field"));
         assert!(lost("PREPEND Received: x", true).contains("Received"));
+        assert!(lost("PREPEND X-A:", true).contains("empty"));
+        let long = format!("REJECT {}$1", "x".repeat(198));
+        assert!(text(&long).ends_with(&format!("{}\"\n", "x".repeat(198))));
         assert!(lost("REDIRECT $1", true).contains("address"));
         assert!(lost("BOUNCE x", true).contains("no action"));
         assert!(lost("", true).contains("no action"));

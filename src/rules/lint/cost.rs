@@ -26,12 +26,8 @@ pub(super) fn costs(rule: &Rule) -> Vec<Complaint> {
     });
     if let Some(line_rule) = &rule.line_rule {
         let is_body = line_rule.kinds.contains(&Kind::Body);
-        each(&line_rule.when, &mut |test| match test.pattern.hir() {
-            Some(hir) => add(cost(hir, is_body)),
-            None => add(Some(
-                Complaint::new("has a pattern that backtracks")
-                    .hint("write it without look-around and back-references, and without fancy"),
-            )),
+        each(&line_rule.when, &mut |test| {
+            add(test.pattern.hir().and_then(|hir| cost(hir, is_body)));
         });
     }
     complaints
