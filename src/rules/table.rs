@@ -64,18 +64,25 @@ impl Taken {
     fn new(rule: usize, line: &Line<'_>, when: &LineCondition) -> Self {
         let captures = when.captured(&line.text).unwrap_or_default();
         let whole = captures.groups.first().cloned().flatten();
+        let matched = whole.as_deref().unwrap_or(&line.text);
         let label = match (line.kind, line.text.iter().position(|&octet| octet == b':')) {
             (Kind::Body, _) | (_, None) => "body".to_owned(),
             (_, Some(colon)) => excerpt(line.text.get(..colon).unwrap_or_default()),
         };
         let found = Found {
+            text: excerpt(without_name(matched, &label)),
             part: label,
             view: Some(View::Raw),
             offset: line.field.is_none().then_some(line.offset),
-            text: excerpt(whole.as_deref().unwrap_or(&line.text)),
         };
         Self { rule, found, field: line.field, captures }
     }
+}
+
+/// What a pattern matched of a header line, without the field's name, which is shown before it.
+fn without_name<'m>(matched: &'m [u8], name: &str) -> &'m [u8] {
+    let value = matched.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
+    value.map(<[u8]>::trim_ascii).filter(|value| !value.is_empty()).unwrap_or(matched)
 }
 
 impl LineCondition {
@@ -333,8 +340,7 @@ mod tests {
             rule(&[Kind::Header], line("(?!z)b|From: a$", true)),
         ]);
         let pair = |rule, text: &str| (rule, text.to_owned());
-        let all =
-            [pair(2, "From: From: a"), pair(0, "Subject: Subject: b\\n\\tc"), pair(1, "X: a")];
+        let all = [pair(2, "From: a"), pair(0, "Subject: b\\n\\tc"), pair(1, "X: a")];
         let table = table.unwrap();
         assert_eq!(taken(&table, 9)[..3], all);
         assert_eq!(

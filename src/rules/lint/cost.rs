@@ -10,8 +10,8 @@ use crate::rules::part::Part;
 use crate::rules::rule::Rule;
 use crate::rules::table::{LineCondition, LineTest};
 
-/// More repetitions of anything are as many states of an automaton.
-const REPETITIONS_MAX: u32 = 500;
+/// More repetitions of anything are as many states of an automaton; some hundreds are refused.
+const REPETITIONS_MAX: u32 = 100;
 
 /// What could be cheaper in a rule's patterns; each complaint once.
 pub(super) fn costs(rule: &Rule) -> Vec<Complaint> {
