@@ -19,13 +19,13 @@ use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
 use crate::checks;
 use crate::checks::identity_gate::Mismatch;
-use crate::dkim::digest::{BodyHasher, BodyHashes};
-use crate::message::Draft;
+use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
+use crate::message::{Draft, Offers};
 use crate::policy::{self, Findings};
 use crate::rules::{Facts, Looked, Results};
 use crate::runtime::{Kept, Runtime};
@@ -55,6 +55,7 @@ struct Subject {
     headers: Arc<HeaderBlock>,
     over_limit: Option<&'static str>,
     is_space_assumed: bool,
+    offers: Offers,
     origin: Origin,
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
@@ -100,6 +101,7 @@ impl Inspection {
             Plan::Sign(signers) => (Lookups::default(), signers.body_wants().collect()),
             Plan::Pass => (Lookups::default(), Vec::new()),
         };
+        wants.extend(subject.wants_for_another_author());
         subject.choose_sealing(&plan);
         wants.extend(subject.sealing.as_ref().map(Sealing::body_want));
         let sink = subject.open_sink(BodyHasher::new(wants)).await;
@@ -138,7 +140,7 @@ impl Inspection {
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit, is_space_assumed } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed, offers } = draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
@@ -149,6 +151,7 @@ impl Subject {
             headers: Arc::new(headers),
             over_limit,
             is_space_assumed,
+            offers,
             origin,
             sealing: None,
             mismatch: None,
@@ -188,6 +191,13 @@ impl Subject {
                 Plan::Pass
             }
         }
+    }
+
+    /// A rule may put an author into the message that we sign for.
+    fn wants_for_another_author(&self) -> Option<BodyWant> {
+        let Runtime { rules, config, .. } = &*self.runtime;
+        let may_sign = self.origin.is_ours() && self.over_limit.is_none();
+        (may_sign && rules.edits_author()).then(|| sign::body_want(&config.sign))
     }
 
     fn choose_sealing(&mut self, plan: &Plan) {
@@ -306,6 +316,7 @@ fn findings<'a>(
         checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
+        offers: subject.offers,
     }
 }
 

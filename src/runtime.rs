@@ -124,7 +124,8 @@ impl Runtime {
     }
 }
 
-fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
+/// The rules that the configuration names.
+pub fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
     match config {
         config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir),
         config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir),

@@ -247,6 +247,94 @@ fn a_missing_directory_is_empty_only_where_it_may_be() {
 }
 
 #[test]
+fn a_list_is_read_with_the_rules_and_its_faults_are_theirs() {
+    let rule = "[[rule]]\nname = 'listed'\nabout = 'x'\nwhen = { header = 'From', in_list = 'bad' }\n\
+                examples = { hit = ['From: a@bad.example'], miss = ['From: a@x.example'] }";
+    let dir = dir(&[rule]);
+    let load = || RuleSet::load(dir.path()).map_err(|errors| errors.to_string());
+    let missing = load().unwrap_err();
+    assert!(
+        missing.contains("a.toml:4:38: list ") && missing.contains("no such file"),
+        "{missing}"
+    );
+    fs::write(dir.path().join("bad"), "# none\nbad.example\ntwo words\n").unwrap();
+    let faulty = load().unwrap_err();
+    assert!(faulty.contains("/bad:3: \"two words\" is no entry of a list"), "{faulty}");
+    fs::write(dir.path().join("bad"), "bad.example\n").unwrap();
+    let (before, from) = (load().unwrap(), header(&[("From", b"joe@new.example")]));
+    assert!(names(&before, &from, b"").is_empty());
+    fs::write(dir.path().join("bad"), "bad.example\nnew.example\n").unwrap();
+    assert_eq!(names(&load().unwrap(), &from, b""), ["listed"]);
+    assert!(names(&before, &from, b"").is_empty(), "the rules in use keep their list");
+}
+
+#[test]
+fn rules_name_only_those_above() {
+    let rule = |name: &str, when: &str| {
+        format!(
+            "[[rule]]\nname = '{name}'\nabout = 'x'\nwhen = {when}\n\
+             examples = {{ hit = ['A: x'], miss = [''] }}\n"
+        )
+    };
+    let (on_field, on) =
+        ("{ header = 'A', matches = 'x' }", |name| format!("{{ rule = '{name}' }}"));
+    let wanted = "a.toml:4:17: no rule \"itself\" above";
+    assert!(faults(&[&rule("itself", &on("itself"))])[0].starts_with(wanted));
+    let late = [rule("first", &on("second")) + &rule("second", on_field)];
+    assert!(faults(&[&late[0]])[0].starts_with("a.toml:4:17: no rule \"second\" above"));
+    let near = [rule("second", on_field), rule("third", &on("secnd"))];
+    assert!(faults(&[&near[0], &near[1]])[0].ends_with("(did you mean \"second\"?)"));
+    let chain: String = (1..=20)
+        .map(|n| rule(&format!("r{n}"), &on(&format!("r{}", n - 1))))
+        .fold(rule("r0", on_field), |all, rule| all + &rule);
+    let refused = faults(&[&chain]);
+    assert_eq!(refused.len(), 4, "{refused:?}");
+    assert!(refused[0].contains("more than 16 rules follow each other by name"), "{refused:?}");
+    let whole: String = (1..=16)
+        .map(|n| rule(&format!("r{n}"), &on(&format!("r{}", n - 1))))
+        .fold(rule("r0", on_field), |all, rule| all + &rule);
+    assert_eq!(names(&load(&whole), &header(&[("A", b"x")]), b"").len(), 17);
+}
+
+#[test]
+fn faults_of_conditions_say_what_is_wanted() {
+    let faults_of = |when: &str| {
+        let rule = format!(
+            "[[rule]]\nname = 'x'\nabout = 'x'\nwhen = {when}\nexamples = {{ hit = ['a'], miss = [''] }}"
+        );
+        faults(&[&rule]).join("; ")
+    };
+    for (when, wanted) in [
+        ("{ header = 'A' }", "\"matches\" is missing"),
+        ("{ header = 'A', matches = 'x', missing = true }", "matches and missing in one condition"),
+        ("{ header = 'A', count = { min = 3, max = 2 } }", "count: no number is in it"),
+        ("{ header = 'A', matches = 'x', leet = true }", "\"leet\" without the folded view"),
+        ("{ body = 'x', view = 'foldd' }", "(did you mean \"folded\"?)"),
+        (
+            "{ helo = 'x', view = 'raw' }",
+            "\"view\" beside \"helo\" (it belongs to \"header\" and \"body\")",
+        ),
+        ("{ client = '192.0.2.1/24' }", "is no network"),
+        ("{ client = 7 }", "wants a string or an array of strings"),
+        ("{ origin = 'outbound' }", "unknown value \"outbound\""),
+        ("{ spf = 'faill' }", "(did you mean \"fail\"?)"),
+        ("{ dkim = { domain = 'a b' } }", "domain: \"a b\" is no domain name"),
+        ("{ dkim = { dmain = 'a' } }", "unknown field \"dmain\" in a result"),
+        ("{ scan = { name = 'x' } }", "unknown field \"name\" in scan"),
+        ("{ mail_from = {} }", "a condition without a test (a pattern, or { in_list"),
+        ("{ attachment = { extension = 'a.b' } }", "is no extension"),
+        ("{ attachment = {} }", "attachment: no test"),
+        ("{ link = { hst = 'x' } }", "(did you mean \"host\"?)"),
+        ("{ mime = 'ambigous' }", "(did you mean \"ambiguous\"?)"),
+        ("{ tls = 7 }", "wants true or false"),
+        ("{ size = -1 }", "is outside 0 to"),
+    ] {
+        let found = faults_of(when);
+        assert!(found.contains(wanted), "{when}: {found}");
+    }
+}
+
+#[test]
 fn without_rules_nothing_hits_and_no_body_is_wanted() {
     let rules = RuleSet::load(dir(&[]).path()).unwrap();
     assert!(rules.is_empty() && !rules.wants_body());
@@ -375,8 +463,13 @@ fn the_readme_is_true() {
 
 /// The exit code and the output of `mailseal rules test DIR`.
 fn rules_test(dir: &Path) -> (Option<i32>, String, String) {
+    rules_test_with(dir, &[])
+}
+
+fn rules_test_with(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let mailseal = env!("CARGO_BIN_EXE_mailseal");
-    let output = Command::new(mailseal).args(["rules", "test"]).arg(dir).output().unwrap();
+    let command = ["rules", "test"];
+    let output = Command::new(mailseal).args(command).arg(dir).args(args).output().unwrap();
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
@@ -398,4 +491,14 @@ fn the_command_says_how_the_examples_came_out() {
     let (code, out, complaints) = rules_test(broken.path());
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(complaints.contains("a.toml:2:8: name: \"Bad\" is no rule name"), "{complaints}");
+    assert!(complaints.contains("\n    name = 'Bad'\n           ^\n"), "{complaints}");
+
+    let mail = tempfile::tempdir().unwrap();
+    fs::write(mail.path().join("1.eml"), "Subject: x\n\nno\n").unwrap();
+    let mbox = "From a Mon\nSubject: b\n\nan x\n\nFrom a Tue\nSubject: c\n\nx and x\n";
+    fs::write(mail.path().join("mbox"), mbox).unwrap();
+    let counts = ["--counts", mail.path().to_str().unwrap()];
+    let (code, out, _) = rules_test_with(whole.path(), &counts);
+    let wanted = "ok    good: 2 examples, 2 hits\n1 rules, 2 examples, 0 failures, 3 messages\n";
+    assert_eq!((code, out.as_str()), (Some(0), wanted));
 }

@@ -82,13 +82,21 @@ impl Table {
         // 1: nothing found.
         assert!(matches!(output.status.code(), Some(0 | 1)), "{}: {output:?}", self.file);
         let found = String::from_utf8_lossy(&output.stdout).into_owned();
-        // A key of several lines has its result on the last of them.
-        found
-            .lines()
-            .filter_map(|line| line.rsplit_once('\t'))
-            .map(|(_, result)| result.into())
-            .collect()
+        // A key of several lines has its result on the last of them. Other than Postfix's cleanup,
+        // postmap asks for empty lines, too.
+        let results = found.lines().filter_map(|line| line.rsplit_once('\t'));
+        let results = results.filter(|(key, _)| !key.is_empty()).map(|(_, result)| result);
+        results.filter(|result| is_result(result)).map(str::to_owned).collect()
     }
+}
+
+/// Whether a text begins with an action, as the results of all tables do, and no fold of a field.
+fn is_result(text: &str) -> bool {
+    const ACTIONS: &[&str] = &[
+        "BCC", "BOUNCE", "DISCARD", "DUNNO", "FILTER", "HOLD", "IGNORE", "INFO", "OK", "PASS",
+        "PREPEND", "REDIRECT", "REJECT", "REPLACE", "STRIP", "WARN",
+    ];
+    ACTIONS.contains(&text.split(' ').next().unwrap_or_default())
 }
 
 /// What stands in brackets at the end of an entry, or its last word.
@@ -153,7 +161,9 @@ fn messages() -> Vec<(String, Vec<u8>)> {
         for path in files.iter().step_by(messages_apart()) {
             let octets = fs::read(path).unwrap();
             let is_message = octets.len() < 60_000 && !octets.contains(&0) && !octets.is_empty();
-            if is_message && !octets.starts_with(b"From ") {
+            // Postfix looks at longer lines in pieces, postmap at all of them.
+            let is_short = octets.split(|&octet| octet == b'\n').all(|line| line.len() < 2048);
+            if is_message && is_short && !octets.starts_with(b"From ") {
                 let text: Vec<u8> = octets
                     .split_inclusive(|&octet| octet == b'\n')
                     .flat_map(|line| match line.strip_suffix(b"\r\n") {

@@ -34,6 +34,10 @@ pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
         print::print(&verdict.to_string())?;
     } else if matches!(verdict.disposition, Disposition::Accept | Disposition::Quarantine) {
         print::print_bytes(&file::emit(&headers, &body, &verdict.changes))?;
+        // What the message itself does not show.
+        for change in verdict.changes.iter().filter(|change| change.is_of_envelope()) {
+            print::complain(&format!("change {change}"));
+        }
     } else {
         print::complain(&format!("no message would leave:\n{verdict}"));
     }

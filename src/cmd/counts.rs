@@ -11,6 +11,9 @@ use mailseal::message::envelope::Envelope;
 use mailseal::message::file;
 use mailseal::rules::{Facts, RuleSet};
 
+/// No message and no mbox that is read whole is larger.
+const MAIL_BYTES_MAX: u64 = 1 << 30;
+
 /// How many messages there are, and how many of them each rule matches.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -23,7 +26,7 @@ impl Counts {
     pub(super) fn of(rules: &RuleSet, mail: &Path, config: &Config) -> anyhow::Result<Self> {
         let mut counts = Self::default();
         for path in files(mail)? {
-            let octets = std::fs::read(&path).with_context(|| path.display().to_string())?;
+            let octets = mailseal::file::octets(&path, MAIL_BYTES_MAX)?;
             for message in messages(&octets) {
                 counts.count(rules, message, config);
             }

@@ -6,7 +6,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use super::caret::Caret;
-
 use crate::file::plain;
 
 /// More faults than this are only counted.

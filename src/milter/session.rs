@@ -16,9 +16,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{Service, apply};
 use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
-use crate::message::Draft;
 use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
 use crate::message::origin::{self, Origin};
+use crate::message::{ADDRESS_BYTES_MAX, Draft, Offers};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
 use crate::telemetry::metrics::Open;
@@ -48,8 +48,8 @@ const MACROS: [(MacroStage, &CStr); 6] = [
     (MacroStage::Eom, c"i"),
 ];
 
-/// The most that is kept of an address, a name or a macro (RFC 5321 §4.5.3.1: a path has 256 octets).
-const TEXT_BYTES_MAX: usize = 1024;
+/// The most that is kept of an address, a name or a macro.
+const TEXT_BYTES_MAX: usize = ADDRESS_BYTES_MAX;
 
 /// How often the MTA hears that its message is still being worked on.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ const PROGRESS: Duration = Duration::from_secs(5);
 pub(super) struct Session {
     service: Arc<Service>,
     agreed: ProtoOpts,
+    /// What the MTA lets us do with a message.
+    offers: Offers,
     client: Client,
     helo: Option<String>,
     daemon_name: Option<String>,
@@ -112,6 +114,11 @@ impl Session {
         Some(Self {
             service,
             agreed: cx.requested_opts,
+            offers: Offers {
+                quarantine: actions.contains(Actions::QUARANTINE),
+                add_recipient: actions.contains(Actions::ADD_RCPT),
+                delete_recipient: actions.contains(Actions::DELETE_RCPT),
+            },
             client: Client::default(),
             helo: None,
             daemon_name: None,
@@ -185,7 +192,7 @@ impl Session {
         self.transaction = Some(Transaction {
             _open: (self.service.transactions.token(), runtime.metrics.serving.transaction()),
             started: Instant::now(),
-            draft: Draft::new(envelope),
+            draft: Draft { offers: self.offers, ..Draft::new(envelope) },
             runtime,
             inspection: None,
         });

@@ -153,6 +153,12 @@ impl Deed {
         self.reply.as_ref().is_some_and(Template::has_groups) || self.acts.iter().any(fills)
     }
 
+    /// Whether it may write a From field.
+    pub(super) fn edits_author(&self) -> bool {
+        let edits = |act: &Act| matches!(act, Act::Edit(edit) if edit.may_write("From"));
+        !self.shadow && self.acts.iter().any(edits)
+    }
+
     /// What is allowed in a rule and still deserves a word at load.
     pub(super) fn warnings(&self) -> &[Located] {
         &self.warnings

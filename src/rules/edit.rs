@@ -76,6 +76,18 @@ impl Edit {
         }
     }
 
+    /// Whether a field of that name may come of it.
+    pub(super) fn may_write(&self, field: &str) -> bool {
+        match self {
+            Self::Add { name, .. }
+            | Self::Prepend { name, .. }
+            | Self::Replace { which: Which::Named { name, .. }, .. }
+            | Self::Remove { which: Which::Named { name, .. } } => name.eq_ignore_ascii_case(field),
+            Self::Replace { .. } | Self::Remove { .. } => true,
+            Self::SubjectPrefix(_) | Self::Redirect(_) | Self::Bcc(_) => false,
+        }
+    }
+
     /// What others lose by it.
     pub(super) fn warning(&self) -> Option<Complaint> {
         let name = match self {

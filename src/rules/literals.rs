@@ -11,7 +11,7 @@ use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 /// The most literals of one need.
 const ALTERNATIVES_MAX: usize = 64;
 /// No longer prefix of a literal is looked for.
-const OCTETS_MAX: usize = 16;
+pub(super) const OCTETS_MAX: usize = 16;
 /// Shorter literals are in most texts.
 const OCTETS_MIN: usize = 3;
 /// Nothing is gained by more needs.
@@ -30,9 +30,12 @@ struct Known {
 
 /// The needs of a pattern, each of literals long enough to be rare; none where it has no such.
 pub(super) fn needs(pattern: &Hir) -> Vec<Need> {
-    let mut needs = known(pattern).into_needs();
-    needs.dedup();
-    needs
+    let cut = |mut literal: Vec<u8>| {
+        literal.truncate(OCTETS_MAX);
+        literal
+    };
+    let needs = known(pattern).into_needs();
+    needs.into_iter().map(|need| need.into_iter().map(cut).collect()).collect()
 }
 
 fn known(hir: &Hir) -> Known {

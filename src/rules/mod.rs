@@ -32,6 +32,7 @@ mod lines;
 pub mod lint;
 mod list;
 mod lists;
+mod literal_set;
 mod literals;
 mod looked;
 mod matcher;
@@ -224,6 +225,11 @@ impl RuleSet {
             ends |= rule.deed.ends();
         }
         ends
+    }
+
+    /// Whether a rule may put another author into a message.
+    pub fn edits_author(&self) -> bool {
+        self.rules.iter().any(|rule| rule.deed.edits_author())
     }
 
     /// Both at once.

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex_automata::meta::Regex;
 use regex_automata::{Input, PatternSet};
 
 use super::error::RuleErrors;
+use super::literal_set::LiteralSet;
 use super::literals::{Need, needs};
 use super::pattern::{Pattern, compile_together};
 
@@ -21,9 +21,6 @@ const GROUP_PATTERNS_MAX: usize = 256;
 
 /// How many needs of a pattern are looked for.
 const NEEDS_MAX: usize = 2;
-
-/// Up to so many octets of literals, the faster automaton's memory is small: 256 octets each.
-const FAST_OCTETS_MAX: usize = 128 * 1024;
 
 /// Finds which of many patterns match a text, and where.
 #[derive(Debug, Default)]
@@ -35,7 +32,7 @@ pub(super) struct Plane {
 /// Patterns that are run only where a text has what they need.
 #[derive(Debug)]
 struct Filter {
-    literals: AhoCorasick,
+    literals: LiteralSet,
     /// By literal: the patterns that it is a need of, as index and the need's bit.
     wanted_by: Vec<Vec<(u32, u8)>>,
     patterns: Vec<Filtered>,
@@ -131,21 +128,25 @@ impl Filter {
             }
             filtered.push(Filtered { number, pattern, needs: all });
         }
-        let literals = automaton(numbers)?;
+        let mut literals: Vec<(usize, Vec<u8>)> =
+            numbers.into_iter().map(|(literal, number)| (number, literal)).collect();
+        literals.sort_unstable();
+        let literals: Vec<Vec<u8>> = literals.into_iter().map(|(_, literal)| literal).collect();
+        let literals =
+            LiteralSet::new(&literals).map_err(|error| RuleErrors::TooLarge(error.to_string()))?;
         Ok(Some(Self { literals, wanted_by, patterns: filtered }))
     }
 
     fn run(&self, text: &[u8], test: &mut impl FnMut(usize, &Pattern)) {
         let mut seen = vec![false; self.wanted_by.len()];
         let mut met: HashMap<u32, u8> = HashMap::new();
-        for literal in self.literals.find_overlapping_iter(text) {
-            let literal = literal.pattern().as_usize();
-            let Some(seen) = seen.get_mut(literal).filter(|seen| !**seen) else { continue };
+        self.literals.run(text, &mut |literal| {
+            let Some(seen) = seen.get_mut(literal).filter(|seen| !**seen) else { return };
             *seen = true;
             for (pattern, bit) in self.wanted_by.get(literal).into_iter().flatten() {
                 *met.entry(*pattern).or_default() |= bit;
             }
-        }
+        });
         let mut met: Vec<(u32, u8)> = met.into_iter().collect();
         met.sort_unstable();
         for (pattern, met) in met {
@@ -156,25 +157,6 @@ impl Filter {
             }
         }
     }
-}
-
-/// Finds literals, in the order of their numbers, in any case.
-fn automaton(numbers: HashMap<Vec<u8>, usize>) -> Result<AhoCorasick, RuleErrors> {
-    let mut literals: Vec<(usize, Vec<u8>)> =
-        numbers.into_iter().map(|(literal, number)| (number, literal)).collect();
-    literals.sort_unstable();
-    let octets: usize = literals.iter().map(|(_, literal)| literal.len()).sum();
-    let kind = if octets <= FAST_OCTETS_MAX {
-        AhoCorasickKind::DFA
-    } else {
-        AhoCorasickKind::ContiguousNFA
-    };
-    AhoCorasick::builder()
-        .kind(Some(kind))
-        .match_kind(MatchKind::Standard)
-        .ascii_case_insensitive(true)
-        .build(literals.iter().map(|(_, literal)| literal))
-        .map_err(|error| RuleErrors::TooLarge(error.to_string()))
 }
 
 impl Group {

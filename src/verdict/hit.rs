@@ -113,16 +113,13 @@ impl fmt::Display for Hit {
 }
 
 impl Effect {
-    /// Whether it changes the header or the recipients.
-    pub(crate) fn is_edit(&self) -> bool {
+    /// Whether it changes the header or the recipients, or what comes after it: all but what decides
+    /// the message's way.
+    pub(crate) fn is_done_beside(&self) -> bool {
         match self {
-            Self::Tag
-            | Self::Accept
-            | Self::Discard
-            | Self::Tempfail
-            | Self::Quarantine
-            | Self::Reject => false,
-            Self::AddHeader { .. }
+            Self::Tag | Self::Discard | Self::Tempfail | Self::Quarantine | Self::Reject => false,
+            Self::Accept
+            | Self::AddHeader { .. }
             | Self::Prepend { .. }
             | Self::ReplaceHeader { .. }
             | Self::RemoveHeader { .. }

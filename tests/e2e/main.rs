@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actions;
 mod mailroom;
 mod messages;
 mod mta;
@@ -29,7 +30,8 @@ type Shared = Arc<OnceLock<Mailroom>>;
 
 fn main() -> ExitCode {
     let mailroom = Shared::default();
-    let tests = [postfix::TESTS, sendmail::TESTS, mta::TESTS, rotation::TESTS].concat();
+    let tests =
+        [postfix::TESTS, sendmail::TESTS, actions::TESTS, mta::TESTS, rotation::TESTS].concat();
     let trials = tests.into_iter().map(|test| trial(test, &mailroom)).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     // The last of its owners: this ends all that was started.
