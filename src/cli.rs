@@ -96,6 +96,9 @@ pub(crate) struct Check {
     /// The name of the MTA's listener
     #[arg(long, value_name = "NAME")]
     pub(crate) daemon_name: Option<String>,
+    /// The version of TLS that the client used, such as TLSv1.3
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) tls: Option<String>,
     /// The MTA's queue id
     #[arg(long, value_name = "ID")]
     pub(crate) queue_id: Option<String>,

@@ -27,7 +27,8 @@ use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::policy::{self, Findings};
-use crate::runtime::Runtime;
+use crate::rules::{Facts, Looked, Results};
+use crate::runtime::{Kept, Runtime};
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
@@ -123,21 +124,22 @@ impl Inspection {
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
-        let Body { hashes, kept, scan } = sink.finish();
-        let is_cut = subject.trail.octets > kept.len() as u64;
-        let ((auth, authenticate), (scan, scanned), ((hits, attached), rules)) = tokio::join!(
+        let Body { hashes, kept, octets, scan } = sink.finish();
+        let is_cut = octets > kept.len() as u64;
+        let ((auth, authenticate), (scan, scanned), ((looked, attached), rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),
             timed(async {
-                let Some((kept, attached)) = subject.attached(kept, is_cut).await else {
-                    return (None, Attached::default());
-                };
-                (subject.matched(kept).await, attached)
+                match subject.attached(Kept { octets: kept, is_cut }).await {
+                    Some((kept, attached)) => (subject.look(kept).await, attached),
+                    None => (None, Attached::default()),
+                }
             }),
         );
         subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
+        let hits = looked.map(|looked| subject.judge(&looked, &auth, scan.as_ref(), octets));
         subject.reasons.extend(attached.reason);
         let attached = attached.findings;
         evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, attached })
@@ -216,11 +218,36 @@ impl Subject {
         }
     }
 
-    async fn matched(&self, body: Vec<u8>) -> Option<Vec<Hit>> {
+    /// What rules look for in the message; `None` where that did not end in time.
+    async fn look(&self, body: Kept) -> Option<(Looked, Kept)> {
         match self.over_limit {
-            Some(_) => Some(Vec::new()),
-            None => Runtime::match_rules(&self.runtime, &self.headers, body, self.deadline).await,
+            Some(_) => Some((Looked::default(), body)),
+            None => Runtime::look(&self.runtime, &self.headers, body, self.deadline).await,
         }
+    }
+
+    /// The rules that match, given all that was found out.
+    fn judge(
+        &self,
+        (looked, body): &(Looked, Kept),
+        auth: &Authentication,
+        scan: Option<&ScanResult>,
+        body_octets: u64,
+    ) -> Vec<Hit> {
+        if self.over_limit.is_some() {
+            return Vec::new();
+        }
+        let facts = Facts {
+            headers: &self.headers,
+            body: &body.octets,
+            is_cut: body.is_cut,
+            size_bytes: (self.headers.octets().len() + "\r\n".len()) as u64 + body_octets,
+            envelope: &self.envelope,
+            origin: self.origin,
+            results: &Results::from(auth),
+            scan,
+        };
+        self.runtime.rules.evaluate_with(&facts, looked)
     }
 
     async fn open_sink(&self, hasher: BodyHasher) -> BodySink {

@@ -14,10 +14,9 @@ use crate::config::{self, Config, ConfigErrors};
 use crate::dns::{Resolver, ResolverError};
 use crate::keys::LiveRing;
 use crate::message::header::HeaderBlock;
-use crate::rules::{RuleErrors, RuleSet};
+use crate::rules::{Looked, RuleErrors, RuleSet, Texts};
 use crate::scan::Scanner;
 use crate::telemetry::metrics::Metrics;
-use crate::verdict::Hit;
 
 /// The most octets of a message that are matched where it is: some 0.1 ms with many rules.
 const MATCHED_INLINE_MAX: usize = 32 * 1024;
@@ -139,6 +138,12 @@ fn authserv_ids(config: &config::Identity) -> Vec<String> {
     [&config.authserv_id].into_iter().chain(&config.authserv_ids_ours).cloned().collect()
 }
 
+/// What was kept of a body, and whether it was longer.
+pub(crate) struct Kept {
+    pub octets: Vec<u8>,
+    pub is_cut: bool,
+}
+
 impl Runtime {
     /// Does work on so many octets of a message; `None` where it did not end in time. What is large
     /// is worked on by a thread of its own, as rules are.
@@ -166,17 +171,18 @@ impl Runtime {
         }
     }
 
-    /// The rules that match a message; `None` where they did not end in time. A large message is
-    /// matched on a thread of its own: a pattern that a sender's text slows down costs that message
-    /// its time, and no other.
-    pub(crate) async fn match_rules(
+    /// Looks at a message for what the rules want; `None` where that did not end in time. A large
+    /// message is looked at on a thread of its own: a pattern that a sender's text slows down costs
+    /// that message its time, and no other.
+    pub(crate) async fn look(
         runtime: &Arc<Self>,
         headers: &Arc<HeaderBlock>,
-        body: Vec<u8>,
+        body: Kept,
         deadline: Instant,
-    ) -> Option<Vec<Hit>> {
-        if runtime.rules.is_empty() || headers.octets().len() + body.len() <= MATCHED_INLINE_MAX {
-            return Some(runtime.rules.evaluate(headers, &body));
+    ) -> Option<(Looked, Kept)> {
+        let octets = headers.octets().len() + body.octets.len();
+        if runtime.rules.is_empty() || octets <= MATCHED_INLINE_MAX {
+            return Some(runtime.look_now(headers, body));
         }
         let (runtime, headers) = (runtime.clone(), headers.clone());
         let matching = async {
@@ -184,15 +190,23 @@ impl Runtime {
             let turn = runtime.rule_threads.clone().acquire_owned().await;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                runtime.rules.evaluate(&headers, &body)
+                runtime.look_now(&headers, body)
             })
             .await
         };
         match timeout_at(deadline, matching).await {
-            Ok(Ok(hits)) => Some(hits),
+            Ok(Ok(looked)) => Some(looked),
             Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             Err(_) => None,
         }
+    }
+
+    fn look_now(&self, headers: &HeaderBlock, body: Kept) -> (Looked, Kept) {
+        let texts =
+            Texts::new(headers, &body.octets, body.is_cut, self.config.attachments.limits.clone());
+        let looked = self.rules.look(&texts);
+        drop(texts);
+        (looked, body)
     }
 }
 

@@ -12,8 +12,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mailseal::message::header::HeaderBlock;
-use mailseal::rules::{RuleErrors, RuleSet};
-use mailseal::verdict::Action;
+use mailseal::rules::{Facts, RuleErrors, RuleSet};
+use mailseal::verdict::{Action, Hit};
 use tempfile::TempDir;
 
 /// A directory with rule files of these texts: a.toml, b.toml, ...
@@ -53,8 +53,13 @@ fn header(fields: &[(&str, &[u8])]) -> HeaderBlock {
     header
 }
 
+/// What a rule found, as `check` prints it.
+fn found(hit: &Hit) -> String {
+    hit.found.as_ref().unwrap().to_string()
+}
+
 fn names(rules: &RuleSet, header: &HeaderBlock, body: &[u8]) -> Vec<String> {
-    rules.evaluate(header, body).into_iter().map(|hit| hit.rule).collect()
+    rules.evaluate(&Facts::of(header, body)).into_iter().map(|hit| hit.rule).collect()
 }
 
 fn shipped() -> RuleSet {
@@ -69,10 +74,10 @@ fn the_shipped_rules_load_and_only_tag() {
     assert!(rules.test().all(|rule| rule.failures.is_empty() && rule.examples >= 2));
     let letter = b"Send 1200 USD in Bitcoin to 1BoatSLRHtKNngkdXEeobR76b53LETtpyT\r\n\
                    within 48 hours: I recorded you.\r\n";
-    let hits = rules.evaluate(&HeaderBlock::default(), letter);
+    let hits = rules.evaluate(&Facts::of(&HeaderBlock::default(), letter));
     assert_eq!(hits.len(), 1);
     assert_eq!((hits[0].rule.as_str(), hits[0].action), ("webcam-extortion", Action::Tag));
-    assert_eq!(hits[0].matched, "body: 1BoatSLRHtKNngkdXEeobR76b53LETtpyT");
+    assert_eq!(found(&hits[0]), "body at 28: 1BoatSLRHtKNngkdXEeobR76b53LETtpyT");
 }
 
 #[test]
@@ -92,13 +97,14 @@ fn a_rule_is_read_with_all_its_fields() {
         examples.miss = ["Subject: An Offer\nList-Id: <l.example.org>", "Subject: hello"]
         "#,
     );
-    let hits = rules.evaluate(&header(&[("Subject", b" my offer\r\n\tfor (you)")]), b"");
+    let hits =
+        rules.evaluate(&Facts::of(&header(&[("Subject", b" my offer\r\n\tfor (you)")]), b""));
     assert_eq!(hits.len(), 1);
     assert_eq!(hits[0].action, Action::Reject);
     assert_eq!(hits[0].reply.as_deref(), Some("We buy nothing"));
-    assert_eq!(hits[0].matched, "Subject: offer");
+    assert_eq!(found(&hits[0]), "Subject at 3: offer");
     let listed = header(&[("subject", b" offer"), ("LIST-ID", b"")]);
-    assert!(rules.evaluate(&listed, b"cheap").is_empty());
+    assert!(rules.evaluate(&Facts::of(&listed, b"cheap")).is_empty());
 }
 
 #[test]
@@ -133,10 +139,10 @@ fn the_raw_view_is_what_was_sent() {
 #[test]
 fn what_matched_cannot_inject() {
     let rules = load(&body_rule("all", "(?s)x.*", "x"));
-    let hits = rules.evaluate(&HeaderBlock::default(), b"x\r\nBcc: a\0;(\"\xff)");
-    assert_eq!(hits[0].matched, r"body: x\r\nBcc: a\x00\x3b\x28\x22\xff\x29");
-    let long = rules.evaluate(&HeaderBlock::default(), &vec![b'x'; 1 << 20]);
-    assert!(long[0].matched.len() <= 66, "{}", long[0].matched);
+    let hits = rules.evaluate(&Facts::of(&HeaderBlock::default(), b"x\r\nBcc: a\0;(\"\xff)"));
+    assert_eq!(found(&hits[0]), r"body at 0: x\r\nBcc: a\x00\x3b\x28\x22\xff\x29");
+    let long = rules.evaluate(&Facts::of(&HeaderBlock::default(), &vec![b'x'; 1 << 20]));
+    assert!(found(&long[0]).len() <= 71, "{}", found(&long[0]));
 }
 
 #[test]
@@ -192,7 +198,7 @@ a.toml:16:12: bad pattern: unopened group
 a.toml:17:14: header: \"Subject:\" has a colon (write \"Subject\")
 a.toml:17:38: bad pattern: look-around, including look-ahead and look-behind, is not supported \
 (patterns take linear time; join two conditions with all and not instead)
-a.toml:18:3: a condition without a test (header and matches, body, all, any or not)
+a.toml:18:3: a condition without a test (such as header and matches, body, all, any or not)
 a.toml:19:11: when: wants a table, found an integer
 a.toml:20:3: body and all in one condition (join them: all = [{ ... }, { ... }])
 a.toml:21:3: \"matches\" beside \"body\" (it belongs to \"header\")
@@ -204,7 +210,7 @@ a.toml:26:10: unknown field \"foo\" in examples (one of: hit, miss)
 b.toml:3:8: rule name \"twice\" is taken (by the rule at a.toml:10)
 b.toml:6:17: rule \"twice\": this hit example does not match (it has no header field; its text is a \
 body)
-b.toml:7:37: rule \"twice\": this miss example matches (found Subject: viagra)";
+b.toml:7:37: rule \"twice\": this miss example matches (found Subject at 4: viagra)";
     let wanted: Vec<&str> = wanted.lines().collect();
     assert_eq!(faults(&[first, second]), wanted);
 }
@@ -244,7 +250,7 @@ fn a_missing_directory_is_empty_only_where_it_may_be() {
 fn without_rules_nothing_hits_and_no_body_is_wanted() {
     let rules = RuleSet::load(dir(&[]).path()).unwrap();
     assert!(rules.is_empty() && !rules.wants_body());
-    assert!(rules.evaluate(&header(&[("Subject", b"x")]), b"x").is_empty());
+    assert!(rules.evaluate(&Facts::of(&header(&[("Subject", b"x")]), b"x")).is_empty());
     let on_header = "[[rule]]\nname='h'\nabout='h'\nwhen={header='A',matches='b'}\n\
                      examples={hit=['A: b'],miss=['']}";
     assert!(!load(on_header).wants_body());
@@ -268,7 +274,7 @@ fn hostile_bodies_take_linear_time() {
     let time = |rules: &RuleSet, body: &[u8]| {
         let run = || {
             let start = Instant::now();
-            rules.evaluate(&HeaderBlock::default(), body);
+            rules.evaluate(&Facts::of(&HeaderBlock::default(), body));
             start.elapsed()
         };
         (0..3).map(|_| run()).min().unwrap()
@@ -319,7 +325,7 @@ fn the_shipped_rules_hit_no_innocent_mail() {
         for path in files_below(&suite) {
             let octets = fs::read(&path).unwrap();
             let (header, body) = split(&octets);
-            let hits = rules.evaluate(&header, body);
+            let hits = rules.evaluate(&Facts::of(&header, body));
             assert!(hits.is_empty(), "{}: {hits:?}", path.display());
             messages += 1;
         }

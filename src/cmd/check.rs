@@ -70,5 +70,6 @@ fn envelope(args: &Check) -> Envelope {
         auth_user: args.auth.clone(),
         daemon_name: args.daemon_name.clone(),
         queue_id: args.queue_id.clone(),
+        tls: args.tls.clone(),
     }
 }

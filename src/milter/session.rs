@@ -39,8 +39,9 @@ const WANTED: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
     .union(ProtoOpts::LEADING_SPACE);
 
 /// The macros that are read, by the stage at which the MTA is asked to send them.
-const MACROS: [(MacroStage, &CStr); 5] = [
+const MACROS: [(MacroStage, &CStr); 6] = [
     (MacroStage::Connect, c"j v {daemon_name} {client_resolve}"),
+    (MacroStage::Helo, c"{tls_version}"),
     (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
     (MacroStage::Rcpt, c"i"),
     (MacroStage::Eoh, c"i"),
@@ -175,6 +176,7 @@ impl Session {
             auth_user: auth_user(macros),
             daemon_name: self.daemon_name.clone(),
             queue_id: macro_text(macros, c"i"),
+            tls: macro_text(macros, c"{tls_version}"),
         };
         let origin = origin::decide(&envelope, &runtime.config.identity).origin;
         if runtime.config.verify.enabled && origin == Origin::Inbound {

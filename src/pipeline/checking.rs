@@ -5,6 +5,7 @@ use crate::checks::identity_gate::{self, Mismatch};
 use crate::checks::own_domains::OwnDomains;
 use crate::checks::{self, Facts, attachments};
 use crate::message::mime::Mime;
+use crate::runtime::Kept;
 
 /// What the check of attachments found.
 #[derive(Default)]
@@ -33,26 +34,25 @@ impl Subject {
 
     /// What is attached, and the beginning of the body that is for rules; `None` where that did not
     /// end in time.
-    pub(super) async fn attached(
-        &self,
-        mut body: Vec<u8>,
-        is_cut: bool,
-    ) -> Option<(Vec<u8>, Attached)> {
+    pub(super) async fn attached(&self, mut body: Kept) -> Option<(Kept, Attached)> {
         let runtime = self.runtime.clone();
         if self.over_limit.is_some() || self.attachments_bytes_max() == 0 {
             return Some((body, Attached::default()));
         }
-        let (headers, octets) = (self.headers.clone(), body.len());
+        let (headers, octets) = (self.headers.clone(), body.octets.len());
         let look = move || {
             let config = &runtime.config;
-            let mime = Mime::parse(&headers, &body, is_cut, &config.attachments.limits);
+            let limits = &config.attachments.limits;
+            let mime = Mime::parse(&headers, &body.octets, body.is_cut, limits);
             let findings = attachments::findings(&config.attachments, &mime);
             let past = "attachments past attachments.body_bytes_max were not looked at";
+            let reason = body.is_cut.then(|| past.to_owned());
             drop(mime);
-            let for_rules =
-                if runtime.rules.wants_body() { config.rules.body_bytes_max } else { 0 };
-            body.truncate(for_rules);
-            (body, Attached { findings, reason: is_cut.then(|| past.to_owned()) })
+            let wants_body = runtime.rules.wants_body();
+            let for_rules = if wants_body { config.rules.body_bytes_max } else { 0 };
+            body.is_cut |= octets > for_rules;
+            body.octets.truncate(for_rules);
+            (body, Attached { findings, reason })
         };
         self.runtime.work(octets, self.deadline, look).await
     }

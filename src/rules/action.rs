@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::captures::{Captures, Groups, Template};
 use super::edit::{Edit, Which, edit};
 use super::fields::reply;
+use super::found::Found;
 use super::reader::Reader;
 use crate::config::error::Complaint;
 use crate::config::value::{Located, Value, flag, text, word, wrong_type};
@@ -150,7 +151,7 @@ impl Deed {
     pub(super) fn hit(
         &self,
         rule: &str,
-        matched: String,
+        found: Option<Found>,
         headers: &HeaderBlock,
         field: Option<usize>,
         captures: &Captures,
@@ -164,7 +165,7 @@ impl Deed {
         }
         let reply = self.reply.as_ref().map(|reply| cut(reply.reply(captures), REPLY_CHARS_MAX));
         let (rule, action, shadow) = (rule.to_owned(), self.action(), self.shadow);
-        Hit { rule, action, effects, shadow, reply, matched }
+        Hit { rule, action, effects, shadow, reply, found }
     }
 
     /// The strictest of the actions.
@@ -276,7 +277,7 @@ impl Which {
             .filter(move |((index, field), _)| match self {
                 Self::Found => found == Some(*index),
                 Self::Named { matches: None, .. } => true,
-                Self::Named { matches: Some(pattern), .. } => pattern.regex.is_match(value(*field)),
+                Self::Named { matches: Some(pattern), .. } => pattern.find(value(*field)).is_some(),
             })
             .map(move |((_, field), occurrence)| (written.clone(), occurrence, field))
     }
@@ -285,7 +286,7 @@ impl Which {
     fn captures(&self, field: Field<'_>) -> Option<Captures> {
         match self {
             Self::Named { matches: Some(pattern), .. } => {
-                Some(Captures::of(&pattern.regex, value(field)))
+                pattern.regex().map(|regex| Captures::of(regex, value(field)))
             }
             Self::Named { matches: None, .. } | Self::Found => None,
         }

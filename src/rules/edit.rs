@@ -1,5 +1,7 @@
 //! The actions that edit a message: tables with the name of the action and what it takes.
 
+use std::sync::Arc;
+
 use toml::de::DeTable;
 
 use super::action::template;
@@ -58,7 +60,7 @@ pub(super) enum Which {
     /// The one that the rule's condition found.
     Found,
     /// Those of a name; where there is a pattern, those whose value it matches.
-    Named { name: String, matches: Option<Pattern> },
+    Named { name: String, matches: Option<Arc<Pattern>> },
 }
 
 impl Edit {
@@ -202,7 +204,7 @@ fn replace(reader: &mut Reader<'_>, entry: &Value<'_>, groups: Option<&Groups>) 
     let mut own = Groups::default();
     let groups = match &which {
         Some(Which::Named { matches: Some(pattern), .. }) => {
-            own.add(&pattern.regex);
+            own.add(pattern);
             Some(&own)
         }
         _ => groups,

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Action;
+use crate::rules::Found;
 use crate::text;
 
 /// A rule that matched.
@@ -23,8 +24,9 @@ pub struct Hit {
     /// The rule's own reply text, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
-    /// What matched, for the log: the view and an excerpt, escaped.
-    pub matched: String,
+    /// What the rule found; `None` where it matched by what is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
 }
 
 /// One thing that a rule does, made out for one message. Values are ready to be written.
