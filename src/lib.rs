@@ -12,7 +12,7 @@
 //! | `runtime.rs` | configuration, key ring, rules, resolver and scanner, built once |
 //! | `config/` | `fields` is the list of keys, with their docs; `resolve` gives them types |
 //! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |
-//! | `message/` | envelope, header block, author domain, origin, body: what all stages read |
+//! | `message/` | envelope, header block, author domain, origin, body, MIME, text: what all stages read |
 //! | `pipeline.rs` | the way of one message: the calls of the stages |
 //! | `auth/` | iprev, SPF, ARC, DMARC, their look-ups, the results field, and why it says so |
 //! | `dkim/` | the leaf that verifying, signing and key records share |
@@ -41,7 +41,7 @@
 //! rcpt header*         a Draft, bounded by [limits]
 //! eoh                  Inspection::open: origin and role are decided; keys, the DMARC tree walk
 //!                      and the scan start side by side
-//! body*                Inspection::write: each chunk is digested, scanned, kept for rules
+//! body*                Inspection::write: each chunk is digested, scanned, kept for rules and checks
 //! eom                  Inspection::finish: the answers are gathered, then rules, policy::decide,
 //!                      signatures and changes; milter::apply carries out the Verdict
 //! ```

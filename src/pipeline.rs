@@ -33,6 +33,7 @@ use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
 use crate::verdict::{Disposition, Hit, Trail, Verdict};
+use checking::Attached;
 use leave::{leave, unsigned};
 
 use self::trail::timed;
@@ -81,6 +82,8 @@ struct Found {
     scan_times: Option<ScanTimes>,
     /// `None` where the rules did not end in time.
     hits: Option<Vec<Hit>>,
+    /// What the check of attachments found.
+    attached: Vec<checks::Finding>,
 }
 
 /// What is done with the message.
@@ -125,16 +128,23 @@ impl Inspection {
         }
         let Body { hashes, kept, octets, scan } = sink.finish();
         let is_cut = octets > kept.len() as u64;
-        let ((auth, authenticate), (scan, scanned), (looked, rules)) = tokio::join!(
+        let ((auth, authenticate), (scan, scanned), ((looked, attached), rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),
-            timed(subject.look(Kept { octets: kept, is_cut })),
+            timed(async {
+                match subject.attached(Kept { octets: kept, is_cut }).await {
+                    Some((kept, attached)) => (subject.look(kept).await, attached),
+                    None => (None, Attached::default()),
+                }
+            }),
         );
         subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
         let hits = looked.map(|looked| subject.judge(&looked, &auth, scan.as_ref(), octets));
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
+        subject.reasons.extend(attached.reason);
+        let attached = attached.findings;
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, attached })
     }
 }
 
@@ -255,7 +265,8 @@ impl Subject {
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
+        let for_rules = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
+        let kept_bytes_max = for_rules.max(self.attachments_bytes_max());
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {

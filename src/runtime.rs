@@ -14,7 +14,6 @@ use crate::config::{self, Config, ConfigErrors};
 use crate::dns::{Resolver, ResolverError};
 use crate::keys::LiveRing;
 use crate::message::header::HeaderBlock;
-use crate::message::mime::MimeLimits;
 use crate::rules::{Looked, RuleErrors, RuleSet, Texts};
 use crate::scan::Scanner;
 use crate::telemetry::metrics::Metrics;
@@ -147,6 +146,32 @@ pub(crate) struct Kept {
 }
 
 impl Runtime {
+    /// Does work on so many octets of a message; `None` where it did not end in time. What is large
+    /// is worked on by a thread of its own, as rules are.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        octets: usize,
+        deadline: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if octets <= MATCHED_INLINE_MAX {
+            return Some(work());
+        }
+        let apart = async {
+            let turn = self.rule_threads.clone().acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                work()
+            })
+            .await
+        };
+        match timeout_at(deadline, apart).await {
+            Ok(Ok(done)) => Some(done),
+            Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => None,
+        }
+    }
+
     /// Looks at a message for what the rules want; `None` where that did not end in time. A large
     /// message is looked at on a thread of its own: a pattern that a sender's text slows down costs
     /// that message its time, and no other.
@@ -178,7 +203,8 @@ impl Runtime {
     }
 
     fn look_now(&self, headers: &HeaderBlock, body: Kept) -> (Looked, Kept) {
-        let texts = Texts::new(headers, &body.octets, body.is_cut, MimeLimits::default());
+        let texts =
+            Texts::new(headers, &body.octets, body.is_cut, self.config.attachments.limits.clone());
         let looked = self.rules.look(&texts);
         drop(texts);
         (looked, body)

@@ -4,6 +4,7 @@
 //! the configuration has for it beside that. `policy.rs` takes all of them as one step below the
 //! rules. To add a check: a file, a section of the configuration, a call in [`findings`] and a case.
 
+pub(crate) mod attachments;
 pub mod identity_gate;
 mod login_line;
 pub mod logins;

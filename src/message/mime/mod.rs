@@ -32,6 +32,7 @@ use texts::Texts;
 pub use ambiguity::{Ambiguity, Limit};
 pub use archive::Member;
 pub use attachment::Attachment;
+pub use name::extension;
 pub use part::Part;
 pub use transfer::Encoding;
 
@@ -128,6 +129,16 @@ impl<'a> Mime<'a> {
             all.insert(Ambiguity::BrokenEncodedWord);
         }
         all.into_iter().collect()
+    }
+
+    /// Those of the structure and of names: what can be told without the texts.
+    pub fn structural_ambiguities(&self) -> Vec<Ambiguity> {
+        self.ambiguities.union(&self.attached().ambiguities).copied().collect()
+    }
+
+    /// Why parts or archives were not looked into: what can be told without the texts.
+    pub fn structural_limits(&self) -> Vec<Limit> {
+        self.found_limits.union(&self.attached().limits).copied().collect()
     }
 
     /// Why something of the message was not looked into, each kind once.

@@ -19,7 +19,7 @@ const DOCUMENTS: &[&str] = &[
 
 /// The extension, in lower case without the dot: of the last component, where trailing dots, blanks,
 /// a stream's name, invisible characters and what follows a NUL are nothing, as Windows has it.
-pub(super) fn extension(name: &str) -> Option<String> {
+pub fn extension(name: &str) -> Option<String> {
     let name = plain(name);
     let (stem, extension) = name.rsplit_once('.')?;
     let is_one = !extension.is_empty()

@@ -21,12 +21,14 @@ pub(super) fn joined(text: &str) -> Option<String> {
     let mut previous: Option<&str> = None;
     for Word { gap, start, word } in words(text) {
         let is_piece = is_piece(word);
-        if is_piece && run.goes_on(gap, word) {
+        let is_mark = previous.is_some_and(|previous| is_mark_inside(previous, gap, word));
+        let has_pairs = run.has_pair || is_pair(word);
+        if is_piece && run.goes_on(gap, word) && !(is_mark && has_pairs) {
             run.push(word, start + word.len());
             run.gap.get_or_insert(gap);
         } else {
             run.write(text, &mut copied, &mut out);
-            if previous.is_some_and(|previous| is_mark_inside(previous, gap, word)) {
+            if is_mark {
                 out.push_str(&text[copied..start - gap.len()]);
                 copied = start;
             }
@@ -68,6 +70,7 @@ fn is_word(c: char) -> bool {
 
 fn is_piece(word: &str) -> bool {
     word.chars().nth(PIECE_CHARS_MAX).is_none()
+        && (!is_pair(word) || word.chars().any(char::is_alphabetic))
 }
 
 fn is_pair(word: &str) -> bool {
@@ -176,7 +179,6 @@ mod tests {
             "vi-ag-40-ra",
             "ab cd ef",
             "on-to it",
-            "a|bc|d",
         ] {
             assert_eq!(joined(text), None, "{text}");
         }

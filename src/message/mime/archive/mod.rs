@@ -43,8 +43,8 @@ pub struct Member {
 
 impl Member {
     /// Its extension, in lower case without the dot.
-    pub fn extension(&self) -> Option<String> {
-        name::extension(&self.path)
+    pub fn extensions(&self) -> impl Iterator<Item = String> {
+        name::extension(&self.path).into_iter()
     }
 }
 
