@@ -118,7 +118,7 @@ impl AttachmentTest {
                 members.iter().any(|member| finds(wanted, &member.path))
             })
             && holds(self.member_extension.as_ref(), |wanted| {
-                members.iter().any(|member| member.extension().is_some_and(|e| wanted.contains(&e)))
+                members.iter().any(|member| member.extensions().any(|e| wanted.contains(&e)))
             })
             && is(self.archive, attachment.is_archive)
             && is(self.encrypted, attachment.is_encrypted)
