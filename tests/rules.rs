@@ -254,7 +254,7 @@ fn a_list_is_read_with_the_rules_and_its_faults_are_theirs() {
     let load = || RuleSet::load(dir.path()).map_err(|errors| errors.to_string());
     let missing = load().unwrap_err();
     assert!(
-        missing.contains("a.toml:4:38: list ") && missing.contains("no such file"),
+        missing.contains("a.toml:4:37: list ") && missing.contains("no such file"),
         "{missing}"
     );
     fs::write(dir.path().join("bad"), "# none\nbad.example\ntwo words\n").unwrap();
@@ -355,7 +355,7 @@ const REDOS: &[(&str, &str, &str)] = &[
     (r"(?s)<a.*?href.*?>.*?</a>!", "<a href></a>!", "<a href>"),
     (r"\s+$", " ", " \x0b!"),
     ("(x+x+)+y", "xxy", "x"),
-    (r"^(\w+\s?)*$", "a b", "a !"),
+    (r"^(\w+\s?)+$", "a b", "a !"),
     (r"(\d+)*x", "1x", "1"),
     ("(?:[^,]*,){20}z", ",,,,,,,,,,,,,,,,,,,,z", "a,"),
     (r"([^@]+)*@x", "a@x", "a@"),
