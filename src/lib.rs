@@ -8,7 +8,7 @@
 //! | `main.rs` | parses the arguments, runs the command, prints what went wrong, exits |
 //! | `cli.rs` | the command line, types alone |
 //! | `cmd/` | a file a subcommand; the only place that prints |
-//! | `serve/` | the supervisor: sockets, signals, reload, the key store and its rotation, drain |
+//! | `serve/` | the supervisor: sockets, signals, reload, drain, the key store and its rotation, systemd |
 //! | `runtime.rs` | configuration, key ring, rules, resolver and scanner, built once |
 //! | `config/` | `fields` is the list of keys, with their docs; `resolve` gives them types |
 //! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |
@@ -19,6 +19,7 @@
 //! | `dns/` | the one door to DNS; what we publish: records, updates, what each server shows |
 //! | `rules/` | header and body rules |
 //! | `checks/` | the built-in checks |
+//! | `replay/` | stored mail, judged again |
 //! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
@@ -88,6 +89,7 @@ pub mod message;
 pub(crate) mod milter;
 pub mod pipeline;
 pub(crate) mod policy;
+pub mod replay;
 pub mod result;
 pub mod rotation;
 pub mod rules;

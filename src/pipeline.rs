@@ -5,6 +5,7 @@
 
 mod checking;
 mod leave;
+mod reading;
 mod trail;
 mod verifying;
 mod whole;
@@ -24,17 +25,17 @@ use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::{Draft, Offers};
 use crate::policy::{self, Findings};
-use crate::rules::{Facts, Looked, Results};
-use crate::runtime::{Kept, Runtime};
+use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
 use crate::verdict::{Disposition, Hit, Trail, Verdict};
-use checking::Attached;
 use leave::{leave, unsigned};
+use reading::Read;
 
 use self::trail::timed;
 
@@ -54,7 +55,7 @@ struct Subject {
     now: u64,
     envelope: Envelope,
     headers: Arc<HeaderBlock>,
-    over_limit: Option<&'static str>,
+    over_limit: Option<Limit>,
     is_space_assumed: bool,
     offers: Offers,
     origin: Origin,
@@ -80,10 +81,10 @@ struct Found {
     auth: Authentication,
     scan: Option<ScanResult>,
     scan_times: Option<ScanTimes>,
-    /// `None` where the rules did not end in time.
+    /// What the beginning of the body says; `None` where reading it did not end in time.
+    read: Option<Read>,
+    /// The rules that match; `None` likewise.
     hits: Option<Vec<Hit>>,
-    /// What the check of attachments found.
-    attached: Vec<checks::Finding>,
 }
 
 /// What is done with the message.
@@ -120,6 +121,22 @@ impl Inspection {
         self.sink.write(chunk).await;
     }
 
+    /// The memory that it fills.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.subject.headers.held_bytes() + self.sink.held_bytes()
+    }
+
+    /// Lets go of all that came so far, and takes no more: there is no room for the message now.
+    pub(crate) fn turn_away(&mut self, limit: Limit) {
+        let Self { subject, plan, lookups, sink } = self;
+        subject.over_limit = Some(limit);
+        subject.headers = Arc::default();
+        subject.sealing = None;
+        *plan = Plan::Pass;
+        *lookups = Lookups::default();
+        *sink = BodySink::new(BodyHasher::new(Vec::new()), 0, None);
+    }
+
     /// Ends the message and judges it. Some MTAs know their queue id only now.
     pub async fn finish(self, queue_id: Option<String>) -> Verdict {
         let Self { mut subject, plan, lookups, sink } = self;
@@ -127,24 +144,18 @@ impl Inspection {
             subject.envelope.queue_id = queue_id;
         }
         let Body { hashes, kept, octets, scan } = sink.finish();
-        let is_cut = octets > kept.len() as u64;
-        let ((auth, authenticate), (scan, scanned), ((looked, attached), rules)) = tokio::join!(
+        let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),
-            timed(async {
-                match subject.attached(Kept { octets: kept, is_cut }).await {
-                    Some((kept, attached)) => (subject.look(kept).await, attached),
-                    None => (None, Attached::default()),
-                }
-            }),
+            timed(subject.read(kept, octets)),
         );
         subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        let hits = looked.map(|looked| subject.judge(&looked, &auth, scan.as_ref(), octets));
-        subject.reasons.extend(attached.reason);
-        let attached = attached.findings;
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, attached })
+        subject.reasons.extend(read.as_ref().and_then(Read::unread));
+        let judge = |read| subject.judge(read, &auth, scan.as_ref(), octets);
+        let hits = read.as_ref().map(judge);
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits })
     }
 }
 
@@ -228,45 +239,11 @@ impl Subject {
         }
     }
 
-    /// What rules look for in the message; `None` where that did not end in time.
-    async fn look(&self, body: Kept) -> Option<(Looked, Kept)> {
-        match self.over_limit {
-            Some(_) => Some((Looked::default(), body)),
-            None => Runtime::look(&self.runtime, &self.headers, body, self.deadline).await,
-        }
-    }
-
-    /// The rules that match, given all that was found out.
-    fn judge(
-        &self,
-        (looked, body): &(Looked, Kept),
-        auth: &Authentication,
-        scan: Option<&ScanResult>,
-        body_octets: u64,
-    ) -> Vec<Hit> {
-        if self.over_limit.is_some() {
-            return Vec::new();
-        }
-        let facts = Facts {
-            headers: &self.headers,
-            body: &body.octets,
-            is_cut: body.is_cut,
-            size_bytes: (self.headers.octets().len() + "\r\n".len()) as u64 + body_octets,
-            envelope: &self.envelope,
-            origin: self.origin,
-            results: &Results::from(auth),
-            scan,
-        };
-        self.runtime.rules.evaluate_with(&facts, looked)
-    }
-
     async fn open_sink(&self, hasher: BodyHasher) -> BodySink {
-        let Runtime { config, rules, scanner, .. } = &*self.runtime;
+        let Runtime { config, scanner, .. } = &*self.runtime;
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let for_rules = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
-        let kept_bytes_max = for_rules.max(self.attachments_bytes_max());
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {
@@ -274,7 +251,7 @@ impl Subject {
             scan.write(Bytes::copy_from_slice(self.headers.octets())).await;
             scan.write(Bytes::from_static(b"\r\n")).await;
         }
-        BodySink::new(hasher, kept_bytes_max, scan)
+        BodySink::new(hasher, self.kept_bytes_max(), scan)
     }
 }
 
@@ -295,6 +272,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     };
     subject.reasons.extend(decision.reasons);
     subject.trail.times.sign = begun.elapsed();
+    let limits = limits(&subject, &found);
     Verdict {
         queue_id: subject.envelope.queue_id.clone(),
         trail: subject.trail(),
@@ -307,9 +285,17 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         scan: found.scan,
         scan_times: found.scan_times,
         not_signed: signed.without,
+        limits,
         changes,
         reasons: subject.reasons,
     }
+}
+
+/// The limits that the message came up against.
+fn limits(subject: &Subject, found: &Found) -> Vec<Limit> {
+    let time = found.hits.is_none().then_some(Limit::MessageTime);
+    let body = found.read.as_ref().is_some_and(Read::is_cut).then_some(Limit::KeptBody);
+    [subject.over_limit, time, body].into_iter().flatten().collect()
 }
 
 fn findings<'a>(

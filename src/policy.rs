@@ -17,6 +17,7 @@ use crate::message::Offers;
 use crate::message::address::{Author, is_or_is_at};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
 use crate::text;
@@ -44,7 +45,7 @@ pub(crate) struct Findings<'a> {
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
-    pub over_limit: Option<&'static str>,
+    pub over_limit: Option<Limit>,
     /// What the MTA lets us do.
     pub offers: Offers,
 }
@@ -159,22 +160,24 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
             .checks
             .iter()
             .filter(|found| {
-                !(accepted && found.lifted_by_accept) && !(exempt && found.lifted_by_exemption)
+                let is_lifted =
+                    (accepted && found.lifted_by_accept) || (exempt && found.lifted_by_exemption);
+                !is_lifted
             })
             .map(found_by_check)
             .collect(),
     ]
 }
 
-fn over_limit(limit: &str) -> Vec<Finding> {
-    vec![Finding {
-        action: Action::Reject,
-        tag: None,
-        code: 552,
-        enhanced: "5.3.4",
-        cause: format!("message is over {limit}"),
-        told: None,
-    }]
+fn over_limit(limit: Limit) -> Vec<Finding> {
+    let (action, code, enhanced, cause) = match limit {
+        // RFC 3463 §3.4: "system not accepting network messages", for a host under excessive load.
+        limit if limit.is_passing() => {
+            (Action::Tempfail, 451, "4.3.2", format!("no room for the message now: {limit}"))
+        }
+        limit => (Action::Reject, 552, "5.3.4", format!("message is over {limit}")),
+    };
+    vec![Finding { action, tag: None, code, enhanced, cause, told: None }]
 }
 
 fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {

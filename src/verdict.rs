@@ -9,6 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::auth::Authentication;
+use crate::message::limit::Limit;
 use crate::message::origin::{Origin, Role};
 use crate::scan::{ScanResult, ScanTimes};
 use crate::sign::NotSigned;
@@ -124,6 +125,9 @@ pub struct Verdict {
     pub trail: Trail,
     /// Why it has no signature, or none of some key; as labels.
     pub not_signed: Vec<NotSigned>,
+    /// The limits that it came up against, by the keys of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
     /// The edits, in the order in which they are applied.
     pub changes: Vec<Change>,
     /// Why, in sentences.
@@ -148,6 +152,9 @@ impl fmt::Display for Verdict {
         }
         if let Some(scan) = &self.scan {
             writeln!(f, "scan {}", scan.in_full())?;
+        }
+        for limit in &self.limits {
+            writeln!(f, "limit {limit}")?;
         }
         for change in &self.changes {
             writeln!(f, "change {change}")?;

@@ -4,10 +4,12 @@ mod check;
 mod config;
 mod counts;
 pub(crate) mod dns;
+mod docs;
 pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
+mod replay;
 mod rules;
 mod scan;
 mod serve;
@@ -62,6 +64,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Doctor(args) => {
             block_on(runtime::Builder::new_current_thread(), doctor::run(&args))
         }
+        Command::Man { dir } => docs::man(&dir),
+        Command::Completions { shell } => docs::completions(shell),
     }
 }
 
@@ -117,5 +121,8 @@ fn block_on(
     command: impl Future<Output = anyhow::Result<Outcome>>,
 ) -> anyhow::Result<Outcome> {
     let runtime = builder.enable_all().build().context("cannot start the async runtime")?;
-    runtime.block_on(command)
+    let outcome = runtime.block_on(command);
+    // Threads that still block are at nothing that anybody waits for.
+    runtime.shutdown_background();
+    outcome
 }

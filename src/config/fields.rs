@@ -6,6 +6,7 @@
 mod attachments;
 mod checks;
 mod clamav;
+mod limits;
 mod policy;
 mod publish;
 mod rotation;
@@ -14,6 +15,7 @@ mod telemetry;
 use attachments::ATTACHMENTS;
 use checks::{BACKSCATTER, IDENTITY_GATE, OWN_DOMAIN_SPOOF};
 use clamav::{CLAMAV, CLAMAV_ORIGIN};
+use limits::LIMITS;
 use policy::{POLICY, POLICY_EXEMPT};
 use publish::PUBLISH;
 use rotation::{ROTATION, WATCH};
@@ -103,7 +105,7 @@ pub const SECTIONS: &[Section] = &[
         repeated: true,
         fields: CLAMAV_ORIGIN,
     },
-    section("limits", "What one message may cost.", LIMITS),
+    section("limits", "What one message may cost, and all of them together.", LIMITS),
     section("telemetry", "Logs and metrics.", TELEMETRY),
 ];
 
@@ -296,21 +298,5 @@ const RULES: &[Field] = &[
         "body_bytes_max",
         "1048576",
         "How many octets of a body the rules see, from 0 to 67108864.",
-    ),
-];
-
-const LIMITS: &[Field] = &[
-    key(
-        "header_bytes_max",
-        "1048576",
-        "Octets of the header block, from 1024 to 16777216. A larger one gets 552 5.3.4.",
-    ),
-    key("header_fields_max", "5000", "Header fields, from 1 to 100000."),
-    key("recipients_max", "1000", "Recipients, from 1 to 100000."),
-    key(
-        "message_secs_max",
-        "30",
-        "All of one message's look-ups, scan and rules, in seconds, from 1 to 300. Clients give\n\
-         up on a slow answer to the final dot, and deliver twice.",
     ),
 ];

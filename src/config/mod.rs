@@ -324,7 +324,7 @@ pub struct Rules {
     pub body_bytes_max: usize,
 }
 
-/// `[limits]`: what one message may cost.
+/// `[limits]`: what one message may cost, and all together.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Octets of the header block.
@@ -335,4 +335,10 @@ pub struct Limits {
     pub recipients_max: usize,
     /// All of one message's look-ups, scan and rules.
     pub message: Duration,
+    /// Messages under way at once.
+    pub transactions_max: usize,
+    /// What they hold together, in octets.
+    pub memory_bytes_max: usize,
+    /// How long messages under way may take to end once the daemon is told to stop.
+    pub drain: Duration,
 }

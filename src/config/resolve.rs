@@ -272,6 +272,10 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
         header_fields_max: section.take("header_fields_max", integer(1..=100_000)) as usize,
         recipients_max: section.take("recipients_max", integer(1..=100_000)) as usize,
         message: secs(section.take("message_secs_max", integer(1..=300))),
+        transactions_max: section.take("transactions_max", integer(1..=65_536)) as usize,
+        memory_bytes_max: section.take("memory_bytes_max", integer(16_777_216..=1_099_511_627_776))
+            as usize,
+        drain: secs(section.take("drain_secs_max", integer(0..=600))),
     }
 }
 

@@ -45,6 +45,11 @@ impl BodySink {
         }
     }
 
+    /// The memory that it fills, with what is kept for another scanner.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.kept.capacity() + self.scan.as_ref().map_or(0, Scan::held_bytes)
+    }
+
     /// Ends the body; the scanner may still be at work.
     pub(crate) fn finish(self) -> Body {
         let Self { hasher, kept, octets, scan, .. } = self;

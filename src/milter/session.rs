@@ -13,10 +13,12 @@ use indymilter::{
 use tokio::time::interval_at;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::occupancy::Place;
 use super::{Service, apply};
 use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
 use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
+use crate::message::limit::Limit;
 use crate::message::origin::{self, Origin};
 use crate::message::{ADDRESS_BYTES_MAX, Draft, Offers};
 use crate::pipeline::Inspection;
@@ -77,6 +79,8 @@ pub(super) struct Session {
 struct Transaction {
     /// Keeps the daemon from leaving before this message has its verdict.
     _open: (TaskTrackerToken, Open),
+    /// Counts what the message holds; `None` where there was no room for it.
+    place: Option<Place>,
     started: Instant,
     /// One configuration for the whole of the message.
     runtime: Arc<Runtime>,
@@ -186,13 +190,19 @@ impl Session {
             tls: macro_text(macros, c"{tls_version}"),
         };
         let origin = origin::decide(&envelope, &runtime.config.identity).origin;
-        if runtime.config.verify.enabled && origin == Origin::Inbound {
+        let place = self.service.occupancy.admit(&runtime.config.limits);
+        if runtime.config.verify.enabled && origin == Origin::Inbound && place.is_ok() {
             self.lookups.start_spf(&runtime, &envelope);
+        }
+        let mut draft = Draft::new(envelope);
+        if let Err(limit) = place {
+            draft.turn_away(limit);
         }
         self.transaction = Some(Transaction {
             _open: (self.service.transactions.token(), runtime.metrics.serving.transaction()),
+            place: place.ok(),
             started: Instant::now(),
-            draft: Draft { offers: self.offers, ..Draft::new(envelope) },
+            draft: Draft { offers: self.offers, ..draft },
             runtime,
             inspection: None,
         });
@@ -201,22 +211,26 @@ impl Session {
     pub(super) fn rcpt(&mut self, args: &[CString]) {
         let (forward_path, args) =
             args.split_first().map_or((&b""[..], args), |(path, args)| (path.as_bytes(), args));
-        if let Some(Transaction { draft, runtime, .. }) = &mut self.transaction {
+        if let Some(transaction) = &mut self.transaction {
+            let Transaction { draft, runtime, .. } = transaction;
             let asks = args.iter().any(|arg| asks_for_success(arg.as_bytes()));
             draft.envelope.success_asked += usize::from(asks);
             draft.add_recipient(path(forward_path), &runtime.config.limits);
+            transaction.take_room();
         }
     }
 
     pub(super) fn header(&mut self, name: &[u8], value: &[u8]) {
         let has_space = self.agreed.contains(ProtoOpts::LEADING_SPACE);
-        let Some(Transaction { draft, runtime, .. }) = &mut self.transaction else { return };
+        let Some(transaction) = &mut self.transaction else { return };
+        let Transaction { draft, runtime, .. } = transaction;
         if has_space {
             draft.add_field(name, value, &runtime.config.limits);
         } else {
             draft.is_space_assumed = true;
             draft.add_field(name, &[b" ", value].concat(), &runtime.config.limits);
         }
+        transaction.take_room();
     }
 
     pub(super) async fn eoh(&mut self, macros: &Macros) {
@@ -233,8 +247,10 @@ impl Session {
     }
 
     pub(super) async fn body(&mut self, chunk: Bytes) {
-        if let Some(Transaction { inspection: Some(inspection), .. }) = &mut self.transaction {
+        let Some(transaction) = &mut self.transaction else { return };
+        if let Some(inspection) = &mut transaction.inspection {
             inspection.write(chunk).await;
+            transaction.take_room();
         }
     }
 
@@ -284,6 +300,24 @@ impl Session {
         self.has_failed = self.is_broken;
         self.transaction = None;
         self.lookups.forget_message();
+    }
+}
+
+impl Transaction {
+    /// Counts what the message holds by now; where all messages hold too much, lets go of it.
+    fn take_room(&mut self) {
+        let Self { place, runtime, draft, inspection, .. } = self;
+        let held_bytes =
+            inspection.as_ref().map_or_else(|| draft.held_bytes(), Inspection::held_bytes);
+        let Some(place) = place.as_mut() else { return };
+        if place.hold(held_bytes, &runtime.config.limits) {
+            return;
+        }
+        match inspection {
+            Some(inspection) => inspection.turn_away(Limit::Memory),
+            None => draft.turn_away(Limit::Memory),
+        }
+        self.place = None;
     }
 }
 

@@ -68,7 +68,6 @@ impl Subject {
             author: self.author.domain().map(str::to_owned),
             message_id: id,
             octets: self.trail.octets + self.headers.octets().len() as u64,
-            over_limit: self.over_limit,
             ..std::mem::take(&mut self.trail)
         }
     }

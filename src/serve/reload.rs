@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::notify;
 use crate::checks::logins::Logins;
 use crate::config::{Config, ConfigErrors, Loaded, LogFormat};
 use crate::runtime::{Runtime, RuntimeError};
@@ -48,14 +49,18 @@ impl Reloads {
         let file = self.file.map(Arc::new);
         while self.signal.recv().await.is_some() {
             let (file, shared) = (file.clone(), Arc::clone(&runtime));
+            notify::reloading();
             let reload = move || reload(file.as_deref().map(PathBuf::as_path), &shared);
             // Reading blocks. A panic leaves the old in force, like any other fault.
             let outcome = tokio::task::spawn_blocking(reload).await;
             runtime.load().metrics.serving.reloaded(matches!(outcome, Ok(Ok(()))));
             match outcome {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => notify::ready("serving, reloaded"),
                 Ok(Err(error)) => refused(&error),
-                Err(_) => tracing::error!("reload failed: what was in force stays"),
+                Err(_) => {
+                    tracing::error!("reload failed: what was in force stays");
+                    notify::ready("serving; the reload failed, what was in force stays");
+                }
             }
         }
     }
@@ -107,4 +112,5 @@ fn refused(error: &ReloadError) {
     for line in error.to_string().lines() {
         tracing::error!("{line}");
     }
+    notify::ready("serving; the reload was refused, what was in force stays: see the log");
 }

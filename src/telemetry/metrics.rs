@@ -99,8 +99,12 @@ pub struct Moment {
     pub load: Option<Load>,
     /// Whether new mail is taken.
     pub is_ready: bool,
+    /// What messages under way hold together.
+    pub held_bytes: usize,
     /// Domains that have a key that signs.
     pub signing_domains: usize,
+    /// How many connections there may be.
+    pub connections_max: usize,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -159,9 +163,6 @@ impl Metrics {
         self.message_seconds.observe(elapsed.as_secs_f64());
         self.count_results(verdict);
         self.count_stages(&verdict.trail.times, elapsed);
-        if let Some(limit) = verdict.trail.over_limit {
-            self.serving.over_limit(limit);
-        }
         if let Some(scan) = &verdict.scan {
             self.scans.get_or_create(&ScanLabels { result: scan.label() }).inc();
         }
@@ -174,6 +175,9 @@ impl Metrics {
         self.signatures.inc_by(signatures as u64);
         for reason in &verdict.not_signed {
             self.not_signed.get_or_create(&ReasonLabels { reason: reason.label() }).inc();
+        }
+        for limit in &verdict.limits {
+            self.serving.limit_reached(*limit);
         }
         for hit in &verdict.hits {
             self.hits
@@ -322,9 +326,19 @@ impl Moment {
             number(usize::from(self.is_ready)),
         );
         all.register(
+            "held_bytes",
+            "What messages under way hold together, limits.memory_bytes_max at most",
+            number(self.held_bytes),
+        );
+        all.register(
             "signing_domains",
             "Domains that have a key that signs",
             number(self.signing_domains),
+        );
+        all.register(
+            "connections_max",
+            "Connections that there may be (milter.connections_max)",
+            number(self.connections_max),
         );
         if let Some(load) = &self.load {
             register_load(all, load);

@@ -36,6 +36,9 @@ pub fn init(config: &Telemetry) -> Result<(), PersonalError> {
         _ => Lines::Standard,
     };
     let layer = fmt::layer().with_writer(lines).with_target(false).with_ansi(false);
+    // Standard error may be a file on a full disk: a line that cannot be written is lost, and no
+    // message with it.
+    let layer = layer.log_internal_errors(false);
     let layer = match (config.log, &journal) {
         (LogFormat::Json, _) => layer.json().flatten_event(true).boxed(),
         (LogFormat::Journald, Some(Ok(_))) => layer.event_format(Journal).boxed(),

@@ -38,6 +38,7 @@ pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
         scan = %verdict.scan.as_ref().map_or("-".to_owned(), ScanResult::in_full),
         signed = %list(signatures(&verdict.changes)),
         not_signed = %list(verdict.not_signed.iter().map(|reason| reason.label().to_owned())),
+        limits = %list(verdict.limits.iter().map(ToString::to_string)),
         observe,
         ms = ms(elapsed),
         body_ms = ms(times.body),

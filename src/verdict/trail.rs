@@ -22,8 +22,6 @@ pub struct Trail {
     pub octets: u64,
     /// How long each stage took.
     pub times: Times,
-    /// The limit that it was over.
-    pub over_limit: Option<&'static str>,
     /// The story, where it is told.
     pub story: Option<Story>,
 }

@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::message::limit::Limit;
+
 /// The counts of one process; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ServingMetrics {
@@ -69,9 +71,9 @@ impl ServingMetrics {
         Open::of(&self.transactions_open)
     }
 
-    /// Counts a message that is over a limit, named as in the configuration.
-    pub(super) fn over_limit(&self, limit: &'static str) {
-        self.limits.get_or_create(&LimitLabels { limit }).inc();
+    /// Counts that something came up against a limit.
+    pub(crate) fn limit_reached(&self, limit: Limit) {
+        self.limits.get_or_create(&LimitLabels { limit: limit.key() }).inc();
     }
 
     /// Counts a message that could not be judged by a fault of ours.
@@ -107,7 +109,12 @@ impl ServingMetrics {
             "Messages on their way in now",
             self.transactions_open.clone(),
         );
-        all.register("limit_reached", "Messages over a limit of [limits]", self.limits.clone());
+        all.register(
+            "limit_reached",
+            "Messages that came up against a limit, by its key; milter.connections_max: how often \
+             connections had to wait",
+            self.limits.clone(),
+        );
         all.register(
             "failures",
             "Messages that were not judged by a fault of mailseal's",
