@@ -88,7 +88,7 @@ impl RuleSet {
                     }
                 }
                 None if rule.deed.ends() && constant(&rule.when) == Some(true) => {
-                    ended = Some(rule)
+                    ended = Some(rule);
                 }
                 None => {}
             }

@@ -161,7 +161,7 @@ impl Match {
         let rest = &rest[1..];
         let ends_flags =
             |octet: &u8| is_space(*octet) || (*octet == b'!' && dialect == Dialect::Regexp);
-        let flags_len = rest.iter().position(|octet| ends_flags(octet));
+        let flags_len = rest.iter().position(ends_flags);
         let (flags, rest) = rest.split_at(flags_len.unwrap_or(rest.len()));
         let known: &[u8] = match dialect {
             Dialect::Regexp => b"imx",

@@ -75,7 +75,7 @@ fn begins_with_anything(hir: &Hir) -> bool {
 /// Whether a class has nearly all octets.
 fn is_wide(hir: &Hir) -> bool {
     let HirKind::Class(Class::Bytes(class)) = hir.kind() else { return false };
-    let octets: usize = class.iter().map(|range| range.len()).sum();
+    let octets: usize = class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum();
     octets >= 254
 }
 
@@ -101,7 +101,7 @@ pub(super) fn matches_nothing_too(hir: &Hir) -> bool {
 /// Whether it matches in every text that is not empty.
 pub(super) fn matches_any_text(hir: &Hir) -> bool {
     let is_all = |class: &Class| match class {
-        Class::Bytes(class) => class.iter().map(|range| range.len()).sum::<usize>() == 256,
+        Class::Bytes(class) => class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum::<usize>() == 256,
         Class::Unicode(_) => false,
     };
     matches_nothing_too(hir) || matches!(hir.kind(), HirKind::Class(class) if is_all(class))
