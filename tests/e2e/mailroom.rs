@@ -191,7 +191,7 @@ on_failure = \"{on_failure}\"
 
 /// An RSA and an Ed25519 key for [`OURS`], made, activated and printed as an operator does.
 fn make_our_keys(dir: &Path) -> Records {
-    fs::write(dir.join("keys.toml"), "").unwrap();
+    fs::write(dir.join("keys.toml"), "[sign]\n").unwrap();
     let mailseal = |args: &[&str]| {
         let mut command = Command::new(MAILSEAL);
         run(command.args(args).arg("--config").arg(dir.join("keys.toml"))).stdout
