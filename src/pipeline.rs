@@ -5,6 +5,7 @@
 
 mod checking;
 mod leave;
+mod reading;
 mod trail;
 mod verifying;
 mod whole;
@@ -19,14 +20,14 @@ use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
 use crate::checks;
 use crate::checks::identity_gate::Mismatch;
-use crate::dkim::digest::{BodyHasher, BodyHashes};
-use crate::message::Draft;
+use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::limit::Limit;
 use crate::message::origin::{self, Decided, Origin, Role};
+use crate::message::{Draft, Offers};
 use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
@@ -34,6 +35,7 @@ use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
 use crate::verdict::{Disposition, Hit, Trail, Verdict};
 use leave::{leave, unsigned};
+use reading::Read;
 
 use self::trail::timed;
 
@@ -55,6 +57,7 @@ struct Subject {
     headers: Arc<HeaderBlock>,
     over_limit: Option<Limit>,
     is_space_assumed: bool,
+    offers: Offers,
     origin: Origin,
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
@@ -78,7 +81,9 @@ struct Found {
     auth: Authentication,
     scan: Option<ScanResult>,
     scan_times: Option<ScanTimes>,
-    /// `None` where the rules did not end in time.
+    /// What the beginning of the body says; `None` where reading it did not end in time.
+    read: Option<Read>,
+    /// The rules that match; `None` likewise.
     hits: Option<Vec<Hit>>,
     /// Whether the rules saw the beginning of the body alone.
     is_cut: bool,
@@ -102,6 +107,7 @@ impl Inspection {
             Plan::Sign(signers) => (Lookups::default(), signers.body_wants().collect()),
             Plan::Pass => (Lookups::default(), Vec::new()),
         };
+        wants.extend(subject.wants_for_another_author());
         subject.choose_sealing(&plan);
         wants.extend(subject.sealing.as_ref().map(Sealing::body_want));
         let sink = subject.open_sink(BodyHasher::new(wants)).await;
@@ -139,22 +145,26 @@ impl Inspection {
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
-        let Body { hashes, kept, is_cut, scan } = sink.finish();
-        let ((auth, authenticate), (scan, scanned), (hits, rules)) = tokio::join!(
+        let Body { hashes, kept, octets, scan } = sink.finish();
+        let is_cut = !kept.is_empty() && octets > kept.len() as u64;
+        let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),
-            timed(subject.matched(kept)),
+            timed(subject.read(kept, octets)),
         );
         subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits, is_cut })
+        subject.reasons.extend(read.as_ref().and_then(Read::unread));
+        let judge = |read| subject.judge(read, &auth, scan.as_ref(), octets);
+        let hits = read.as_ref().map(judge);
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits, is_cut })
     }
 }
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit, is_space_assumed } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed, offers } = draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
@@ -165,6 +175,7 @@ impl Subject {
             headers: Arc::new(headers),
             over_limit,
             is_space_assumed,
+            offers,
             origin,
             sealing: None,
             mismatch: None,
@@ -206,6 +217,13 @@ impl Subject {
         }
     }
 
+    /// A rule may put an author into the message that we sign for.
+    fn wants_for_another_author(&self) -> Option<BodyWant> {
+        let Runtime { rules, config, .. } = &*self.runtime;
+        let may_sign = self.origin.is_ours() && self.over_limit.is_none();
+        (may_sign && rules.edits_author()).then(|| sign::body_want(&config.sign))
+    }
+
     fn choose_sealing(&mut self, plan: &Plan) {
         let unverified = !self.origin.is_ours() && !matches!(plan, Plan::Verify);
         if unverified || self.over_limit.is_some() {
@@ -224,19 +242,11 @@ impl Subject {
         }
     }
 
-    async fn matched(&self, body: Vec<u8>) -> Option<Vec<Hit>> {
-        match self.over_limit {
-            Some(_) => Some(Vec::new()),
-            None => Runtime::match_rules(&self.runtime, &self.headers, body, self.deadline).await,
-        }
-    }
-
     async fn open_sink(&self, hasher: BodyHasher) -> BodySink {
-        let Runtime { config, rules, scanner, .. } = &*self.runtime;
+        let Runtime { config, scanner, .. } = &*self.runtime;
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {
@@ -244,7 +254,7 @@ impl Subject {
             scan.write(Bytes::copy_from_slice(self.headers.octets())).await;
             scan.write(Bytes::from_static(b"\r\n")).await;
         }
-        BodySink::new(hasher, kept_bytes_max, scan)
+        BodySink::new(hasher, self.kept_bytes_max(), scan)
     }
 }
 
@@ -306,6 +316,7 @@ fn findings<'a>(
         checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
+        offers: subject.offers,
     }
 }
 

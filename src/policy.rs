@@ -5,6 +5,7 @@
 //! one step wins inside it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
+mod offers;
 mod rules;
 mod scan;
 
@@ -12,6 +13,7 @@ use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
 use crate::checks;
 use crate::config::{self, Config, Exempt};
+use crate::message::Offers;
 use crate::message::address::{Author, is_or_is_at};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
@@ -44,6 +46,8 @@ pub(crate) struct Findings<'a> {
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
     pub over_limit: Option<Limit>,
+    /// What the MTA lets us do.
+    pub offers: Offers,
 }
 
 /// Policy's answer.
@@ -105,7 +109,8 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
         reasons.extend(more);
     }
     reasons.extend(rules::shadows(findings.hits));
-    Decision { tags, reasons, ..decision }
+    let decision = Decision { tags, reasons, ..decision };
+    decision.within(findings.offers, findings.envelope.queue_id.as_deref())
 }
 
 /// What becomes of the message, by the finding that decides.
@@ -155,7 +160,9 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
             .checks
             .iter()
             .filter(|found| {
-                !(accepted && found.lifted_by_accept) && !(exempt && found.lifted_by_exemption)
+                let is_lifted =
+                    (accepted && found.lifted_by_accept) || (exempt && found.lifted_by_exemption);
+                !is_lifted
             })
             .map(found_by_check)
             .collect(),

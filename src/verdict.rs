@@ -145,7 +145,10 @@ impl fmt::Display for Verdict {
         writeln!(f, "role {}", self.role.as_str())?;
         write!(f, "{}", self.auth)?;
         for hit in &self.hits {
-            writeln!(f, "hit {hit} {}", hit.matched)?;
+            match &hit.found {
+                Some(found) => writeln!(f, "hit {hit} {found}")?,
+                None => writeln!(f, "hit {hit} nothing that it rules out")?,
+            }
         }
         if let Some(scan) = &self.scan {
             writeln!(f, "scan {}", scan.in_full())?;

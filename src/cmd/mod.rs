@@ -2,12 +2,14 @@
 
 mod check;
 mod config;
+mod counts;
 pub(crate) mod dns;
 mod docs;
 pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
+mod replay;
 mod rules;
 mod scan;
 mod serve;
@@ -65,6 +67,19 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Man { dir } => docs::man(&dir),
         Command::Completions { shell } => docs::completions(shell),
     }
+}
+
+/// What went wrong, in a line; faults of files with the lines that have them.
+pub(crate) fn shown(error: &anyhow::Error) -> String {
+    let with_carets = |cause: &(dyn std::error::Error + 'static)| {
+        let rules = cause.downcast_ref().or(match cause.downcast_ref() {
+            Some(RuntimeError::Rules(errors)) => Some(errors),
+            _ => None,
+        });
+        let config = cause.downcast_ref().map(ConfigErrors::with_carets);
+        config.or(rules.map(RuleErrors::with_carets))
+    };
+    error.chain().find_map(with_carets).unwrap_or_else(|| format!("{error:#}"))
 }
 
 /// 2 for errors of the command line and the configuration, 3 for those of the system.

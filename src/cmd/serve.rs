@@ -51,6 +51,9 @@ fn announce(runtime: &Runtime, observe: bool) {
     for problem in key_problems {
         tracing::error!("key store: {problem}");
     }
+    for warning in rules.warnings() {
+        tracing::warn!("{warning}");
+    }
     for warning in runtime.logins.iter().flat_map(Logins::warnings) {
         tracing::warn!("identity_gate.map: {warning}");
     }

@@ -3,6 +3,7 @@
 //! From it come the sample config, the defaults, and the names that a config file may use. To add a
 //! key: a field here, a line in `resolve`, and a case in `tests/bad_configs/`.
 
+mod attachments;
 mod checks;
 mod clamav;
 mod limits;
@@ -11,6 +12,7 @@ mod publish;
 mod rotation;
 mod telemetry;
 
+use attachments::ATTACHMENTS;
 use checks::{BACKSCATTER, IDENTITY_GATE, OWN_DOMAIN_SPOOF};
 use clamav::{CLAMAV, CLAMAV_ORIGIN};
 use limits::LIMITS;
@@ -94,6 +96,7 @@ pub const SECTIONS: &[Section] = &[
     section("identity_gate", "Whom an authenticated user may write as.", IDENTITY_GATE),
     section("own_domain_spoof", "Mail from outside that looks like ours.", OWN_DOMAIN_SPOOF),
     section("backscatter", "Bounces to strangers, and of them.", BACKSCATTER),
+    section("attachments", "The attachments and the structure of mail from outside.", ATTACHMENTS),
     section("clamav", "Virus scanning. Off until servers are named.", CLAMAV),
     Section {
         name: "clamav.origin",

@@ -7,6 +7,8 @@
 //!
 //! Failure: a file that cannot be read, and all faults of one that can, are `ConfigErrors`.
 
+mod attachments;
+pub(crate) mod caret;
 mod checks;
 mod clamav;
 pub mod endpoint;
@@ -36,6 +38,7 @@ pub use crate::keys::Policy as Rotation;
 use crate::sign::map::SignMap;
 use crate::verdict::Action;
 
+pub use attachments::{AttachmentMode, Attachments};
 pub use checks::{Backscatter, IdentityGate, OwnDomainSpoof, ReplyTo};
 pub use clamav::{Balance, Clamav, OnOversize, ScanTreatment, ScanTreatmentOf};
 pub use endpoint::Endpoint;
@@ -73,6 +76,8 @@ pub struct Config {
     pub own_domain_spoof: OwnDomainSpoof,
     /// `[backscatter]`
     pub backscatter: Backscatter,
+    /// `[attachments]`
+    pub attachments: Attachments,
     /// `[clamav]`
     pub clamav: Clamav,
     /// `[limits]`

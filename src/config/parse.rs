@@ -200,6 +200,28 @@ pub(super) fn domain(text: &str) -> Result<String, Complaint> {
     })
 }
 
+/// The extension of a file, in lower case.
+pub(super) fn extension(text: &str) -> Result<String, Complaint> {
+    let is_one = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '.' | '/' | '*');
+    if text.is_empty() || !text.chars().all(is_one) {
+        return Err(Complaint::new(format!("{} is not the extension of a file", quoted(text)))
+            .hint("write it without the dot, as in \"exe\""));
+    }
+    Ok(text.to_lowercase())
+}
+
+/// A media type, in lower case.
+pub(super) fn media_type(text: &str) -> Result<String, Complaint> {
+    let is_token = |token: &str| {
+        !token.is_empty() && token.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'/')
+    };
+    match text.split_once('/') {
+        Some((main, sub)) if is_token(main) && is_token(sub) => Ok(text.to_ascii_lowercase()),
+        _ => Err(Complaint::new(format!("{} is not a media type", quoted(text)))
+            .hint("write it as in \"application/pdf\"")),
+    }
+}
+
 /// An address or a domain; the domain in ASCII lower case.
 pub(super) fn recipient(text: &str) -> Result<String, Complaint> {
     match text.rsplit_once('@') {

@@ -2,6 +2,7 @@
 //!
 //! A key with a fault keeps its default, so that reading goes on and all faults come together.
 
+mod attachments;
 mod checks;
 mod clamav;
 
@@ -45,6 +46,7 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         identity_gate: checks::identity_gate(open("identity_gate", root, out), base),
         own_domain_spoof: checks::own_domain_spoof(open("own_domain_spoof", root, out)),
         backscatter: checks::backscatter(open("backscatter", root, out)),
+        attachments: attachments::attachments(root, out),
         clamav: clamav::clamav(root, out),
         limits: limits(open("limits", root, out)),
         telemetry: telemetry(open("telemetry", root, out), base),

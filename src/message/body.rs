@@ -11,7 +11,7 @@ pub(crate) struct BodySink {
     hasher: BodyHasher,
     kept: Vec<u8>,
     kept_bytes_max: usize,
-    is_cut: bool,
+    octets: u64,
     scan: Option<Scan>,
 }
 
@@ -22,8 +22,8 @@ pub(crate) struct Body {
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
     pub kept: Vec<u8>,
-    /// Whether a rule wants it, and it is not all there.
-    pub is_cut: bool,
+    /// The octets of all of it.
+    pub octets: u64,
     /// The scan, whose verdict is still to come.
     pub scan: Option<Scan>,
 }
@@ -31,15 +31,15 @@ pub(crate) struct Body {
 impl BodySink {
     /// A sink for the hashes that are wanted; `kept_bytes_max` is 0 where no rule reads bodies.
     pub(crate) fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
-        Self { hasher, kept: Vec::new(), kept_bytes_max, is_cut: false, scan }
+        Self { hasher, kept: Vec::new(), kept_bytes_max, octets: 0, scan }
     }
 
     /// Takes the next chunk. Waits only for a slow scanner, and for that not long.
     pub(crate) async fn write(&mut self, chunk: Bytes) {
         self.hasher.update(&chunk);
+        self.octets += chunk.len() as u64;
         let room = self.kept_bytes_max - self.kept.len();
         self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        self.is_cut |= self.kept_bytes_max > 0 && chunk.len() > room;
         if let Some(scan) = &mut self.scan {
             scan.write(chunk).await;
         }
@@ -52,7 +52,7 @@ impl BodySink {
 
     /// Ends the body; the scanner may still be at work.
     pub(crate) fn finish(self) -> Body {
-        let Self { hasher, kept, is_cut, scan, .. } = self;
-        Body { hashes: hasher.finish(), kept, is_cut, scan }
+        let Self { hasher, kept, octets, scan, .. } = self;
+        Body { hashes: hasher.finish(), kept, octets, scan }
     }
 }

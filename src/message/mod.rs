@@ -22,6 +22,27 @@ use limit::Limit;
 /// What a recipient takes, by a generous guess: an address is rarely longer than 64 octets.
 const RECIPIENT_BYTES: usize = 128;
 
+/// The most that is kept of an address (RFC 5321 §4.5.3.1: a path has 256 octets).
+pub(crate) const ADDRESS_BYTES_MAX: usize = 1024;
+
+/// What the MTA lets a filter do, besides edits of the header, without which it is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Offers {
+    /// Hold a message.
+    pub quarantine: bool,
+    /// Add recipients.
+    pub add_recipient: bool,
+    /// Remove recipients.
+    pub delete_recipient: bool,
+}
+
+impl Default for Offers {
+    /// Everything, as Postfix and Sendmail offer it.
+    fn default() -> Self {
+        Self { quarantine: true, add_recipient: true, delete_recipient: true }
+    }
+}
+
 /// A message whose header is on its way in, kept within the limits.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
@@ -33,6 +54,8 @@ pub struct Draft {
     pub over_limit: Option<Limit>,
     /// Whether the white space after the colons is not the sender's: the MTA did not tell it.
     pub is_space_assumed: bool,
+    /// What the MTA lets us do with it.
+    pub offers: Offers,
 }
 
 impl Draft {

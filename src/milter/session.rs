@@ -17,10 +17,10 @@ use super::occupancy::Place;
 use super::{Service, apply};
 use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
-use crate::message::Draft;
 use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
 use crate::message::limit::Limit;
 use crate::message::origin::{self, Origin};
+use crate::message::{ADDRESS_BYTES_MAX, Draft, Offers};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
 use crate::telemetry::metrics::Open;
@@ -41,16 +41,17 @@ const WANTED: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
     .union(ProtoOpts::LEADING_SPACE);
 
 /// The macros that are read, by the stage at which the MTA is asked to send them.
-const MACROS: [(MacroStage, &CStr); 5] = [
+const MACROS: [(MacroStage, &CStr); 6] = [
     (MacroStage::Connect, c"j v {daemon_name} {client_resolve}"),
+    (MacroStage::Helo, c"{tls_version}"),
     (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
     (MacroStage::Rcpt, c"i"),
     (MacroStage::Eoh, c"i"),
     (MacroStage::Eom, c"i"),
 ];
 
-/// The most that is kept of an address, a name or a macro (RFC 5321 §4.5.3.1: a path has 256 octets).
-const TEXT_BYTES_MAX: usize = 1024;
+/// The most that is kept of an address, a name or a macro.
+const TEXT_BYTES_MAX: usize = ADDRESS_BYTES_MAX;
 
 /// How often the MTA hears that its message is still being worked on.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -59,6 +60,8 @@ const PROGRESS: Duration = Duration::from_secs(5);
 pub(super) struct Session {
     service: Arc<Service>,
     agreed: ProtoOpts,
+    /// What the MTA lets us do with a message.
+    offers: Offers,
     client: Client,
     helo: Option<String>,
     daemon_name: Option<String>,
@@ -115,6 +118,11 @@ impl Session {
         Some(Self {
             service,
             agreed: cx.requested_opts,
+            offers: Offers {
+                quarantine: actions.contains(Actions::QUARANTINE),
+                add_recipient: actions.contains(Actions::ADD_RCPT),
+                delete_recipient: actions.contains(Actions::DELETE_RCPT),
+            },
             client: Client::default(),
             helo: None,
             daemon_name: None,
@@ -179,13 +187,14 @@ impl Session {
             auth_user: auth_user(macros),
             daemon_name: self.daemon_name.clone(),
             queue_id: macro_text(macros, c"i"),
+            tls: macro_text(macros, c"{tls_version}"),
         };
         let origin = origin::decide(&envelope, &runtime.config.identity).origin;
         let place = self.service.occupancy.admit(&runtime.config.limits);
         if runtime.config.verify.enabled && origin == Origin::Inbound && place.is_ok() {
             self.lookups.start_spf(&runtime, &envelope);
         }
-        let mut draft = Draft::new(envelope);
+        let mut draft = Draft { offers: self.offers, ..Draft::new(envelope) };
         if let Err(limit) = place {
             draft.turn_away(limit);
         }

@@ -131,11 +131,14 @@ fn serving(endpoints: &[Endpoint]) -> String {
 
 /// Tells the metrics, with the load of whichever scanner is in force.
 fn scrape(runtime: Arc<ArcSwap<Runtime>>, ready: Arc<AtomicBool>, occupancy: Occupancy) -> Scrape {
+    // A reload does not change it.
+    let connections_max = runtime.load().config.milter.connections_max;
     Arc::new(move || {
         let runtime = runtime.load();
         runtime.metrics.to_text(&Moment {
             load: runtime.scanner.as_ref().map(Scanner::load),
             is_ready: ready.load(Ordering::Relaxed),
+            connections_max,
             held_bytes: occupancy.bytes(),
             signing_domains: runtime.keys.current().domains().count(),
         })

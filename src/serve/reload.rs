@@ -76,6 +76,9 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
     if after.keys.current().is_empty() && !before.keys.current().is_empty() {
         return Err(ReloadError::Keys(after.key_problems.join("; ")));
     }
+    for warning in after.rules.warnings() {
+        tracing::warn!("{warning}");
+    }
     for problem in &after.key_problems {
         tracing::error!("key store: {problem}");
     }

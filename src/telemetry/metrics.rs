@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use crate::keys::DomainName;
 use crate::keys::state::Algorithm;
 use crate::result::AuthResult;
-use crate::scan::{Load, ScanResult, Unscanned};
+use crate::scan::Load;
 use crate::verdict::{Change, Times, Verdict};
 
 pub use self::dns::DnsMetrics;
@@ -103,6 +103,8 @@ pub struct Moment {
     pub held_bytes: usize,
     /// Domains that have a key that signs.
     pub signing_domains: usize,
+    /// How many connections there may be.
+    pub connections_max: usize,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -162,7 +164,7 @@ impl Metrics {
         self.count_results(verdict);
         self.count_stages(&verdict.trail.times, elapsed);
         if let Some(scan) = &verdict.scan {
-            self.scans.get_or_create(&ScanLabels { result: scan_label(scan) }).inc();
+            self.scans.get_or_create(&ScanLabels { result: scan.label() }).inc();
         }
         if let Some(times) = verdict.scan_times {
             self.scan_wait_seconds.observe(times.wait.as_secs_f64());
@@ -333,6 +335,11 @@ impl Moment {
             "Domains that have a key that signs",
             number(self.signing_domains),
         );
+        all.register(
+            "connections_max",
+            "Connections that there may be (milter.connections_max)",
+            number(self.connections_max),
+        );
         if let Some(load) = &self.load {
             register_load(all, load);
         }
@@ -367,22 +374,6 @@ fn register_load(all: &mut Registry, load: &Load) {
         "1 where the clamd is asked, 0 where it failed and rests (circuit breaker)",
         in_service,
     );
-}
-
-fn scan_label(scan: &ScanResult) -> &'static str {
-    match scan {
-        ScanResult::Clean => "clean",
-        ScanResult::Infected { .. } => "infected",
-        ScanResult::Unscanned { cause, .. } => match cause {
-            Unscanned::Failed => "failed",
-            Unscanned::Oversize => "oversize",
-            Unscanned::Prefix => "prefix",
-            Unscanned::Encrypted => "encrypted",
-            Unscanned::Limits => "limits",
-            Unscanned::Spam => "spam",
-            Unscanned::Ignored => "ignored",
-        },
-    }
 }
 
 impl EncodeLabelValue for DomainName {

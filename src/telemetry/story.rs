@@ -77,7 +77,8 @@ pub(super) fn tell(verdict: &Verdict, known: &[String]) {
     facts.lines().filter(|line| !line.starts_with("hit ")).for_each(tell);
     for hit in &verdict.hits {
         // It shows what somebody wrote.
-        tell(&format!("hit {} {}", hit.rule, personal::content(&hit.matched)));
+        let found = hit.found.as_ref().map(ToString::to_string).unwrap_or_default();
+        tell(&format!("hit {hit} {}", personal::content(&found)));
     }
 }
 

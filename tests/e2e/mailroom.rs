@@ -98,10 +98,13 @@ impl Mailroom {
         let dns = Dns::start(&zone(&our_records, &their_record));
         let (clamd, mortal_clamd) =
             (Clamd::start(STREAM_BYTES_MAX), Clamd::start(STREAM_BYTES_MAX));
+        // Postfix says the login with its realm or without.
+        fs::write(dir.join("logins"), format!("joe@{OURS}\tjoe@{OURS},\n joe\nceo@{OURS} ceo\n"))
+            .unwrap();
         let daemons = CONFIGS.iter().map(|&(name, dmarc, whose, on_failure)| {
             let clamd = if whose == Whose::Shared { &clamd } else { &mortal_clamd };
             let args: &[&str] = if name == OBSERVER { &["--observe"] } else { &[] };
-            (name, Daemon::start(dir, name, args, &config(&dns, dmarc, clamd, on_failure)))
+            (name, Daemon::start(dir, name, args, &config(dir, &dns, dmarc, clamd, on_failure)))
         });
         let daemons: Daemons = daemons.collect();
         let (sink, recorder) = (Sink::start(), Recorder::start());
@@ -166,7 +169,7 @@ const STREAM_BYTES_MAX: u64 = 50 << 20;
 
 /// The configuration of a daemon. Clients other than 127.0.0.1 are strangers, so that Sendmail, which
 /// knows no XCLIENT, has some, too.
-fn config(dns: &Dns, dmarc: &str, clamd: &Clamd, on_failure: &str) -> String {
+fn config(dir: &Path, dns: &Dns, dmarc: &str, clamd: &Clamd, on_failure: &str) -> String {
     let Endpoint::Unix(clamd) = clamd.unix() else { unreachable!() };
     format!(
         "[identity]
@@ -182,10 +185,24 @@ dir = \"{}/tests/e2e/rules\"
 servers = [\"unix:{}\"]
 scan_bytes_max = {STREAM_BYTES_MAX}
 on_failure = \"{on_failure}\"
-",
+{}",
         dns.server.addr,
         env!("CARGO_MANIFEST_DIR"),
         clamd.display(),
+        if dmarc == "reject" { checks(dir) } else { String::new() },
+    )
+}
+
+/// What the strict daemons have in the place of tags.
+fn checks(dir: &Path) -> String {
+    format!(
+        "[identity_gate]
+action = \"reject\"
+map = \"texthash:{}/logins\"
+[backscatter]
+delivered_to = \"reject\"
+",
+        dir.display()
     )
 }
 
@@ -234,7 +251,7 @@ _dmarc.{THEIRS} TXT \"v=DMARC1; p=reject\"
     )
 }
 
-/// A listener for each daemon, one where clients authenticate, one that says it is for submission, one that
+/// A listener for each daemon, two where clients authenticate, one that says it is for submission, one that
 /// speaks an old milter protocol, and one for the recorder.
 fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink) -> Postfix {
     let dir = dir.join("postfix");
@@ -248,6 +265,8 @@ fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink
         daemons.iter().map(|(name, daemon)| service(name, daemon.addr, &[])).collect();
     let tag = &daemons[0].1;
     services.push(service("submission", tag.addr, submission));
+    let strict = &daemons.iter().find(|(name, _)| *name == "reject").unwrap().1;
+    services.push(service("gated", strict.addr, submission));
     services.push(service("originating", tag.addr, &["milter_macro_daemon_name=ORIGINATING"]));
     services.push(service("old", tag.addr, &["milter_protocol=2"]));
     services.push(service("recorder", recorder.addr, &[]));

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actions;
 mod faults;
 mod mailroom;
 mod messages;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let tests = [
         postfix::TESTS,
         sendmail::TESTS,
+        actions::TESTS,
         mta::TESTS,
         rotation::TESTS,
         restart::TESTS,

@@ -133,6 +133,7 @@ impl Case {
             auth_user: auth.clone(),
             daemon_name: daemon_name.clone(),
             queue_id: Some(self.settings.queue_id.clone()),
+            ..Envelope::default()
         }
     }
 
