@@ -85,8 +85,6 @@ struct Found {
     read: Option<Read>,
     /// The rules that match; `None` likewise.
     hits: Option<Vec<Hit>>,
-    /// Whether the rules saw the beginning of the body alone.
-    is_cut: bool,
 }
 
 /// What is done with the message.
@@ -146,7 +144,6 @@ impl Inspection {
             subject.envelope.queue_id = queue_id;
         }
         let Body { hashes, kept, octets, scan } = sink.finish();
-        let is_cut = !kept.is_empty() && octets > kept.len() as u64;
         let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),
@@ -158,7 +155,7 @@ impl Inspection {
         subject.reasons.extend(read.as_ref().and_then(Read::unread));
         let judge = |read| subject.judge(read, &auth, scan.as_ref(), octets);
         let hits = read.as_ref().map(judge);
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits, is_cut })
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits })
     }
 }
 
@@ -297,7 +294,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
 /// The limits that the message came up against.
 fn limits(subject: &Subject, found: &Found) -> Vec<Limit> {
     let time = found.hits.is_none().then_some(Limit::MessageTime);
-    let body = found.is_cut.then_some(Limit::KeptBody);
+    let body = found.read.as_ref().is_some_and(Read::is_cut).then_some(Limit::KeptBody);
     [subject.over_limit, time, body].into_iter().flatten().collect()
 }
 

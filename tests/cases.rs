@@ -67,6 +67,7 @@ fn play(case: &Case, addr: SocketAddr) -> Outcome {
     let mut macros = vec![(b'E', "i", settings.queue_id.as_str())];
     macros.extend(settings.daemon_name.as_deref().map(|name| (b'C', "{daemon_name}", name)));
     macros.extend(settings.auth.as_deref().map(|user| (b'M', "{auth_authen}", user)));
+    macros.extend(settings.tls.as_deref().map(|version| (b'H', "{tls_version}", version)));
     let unfolded = |value: &[u8]| {
         value.split(|&o| o == b'\n').map(without_cr).collect::<Vec<_>>().join(&b'\n')
     };

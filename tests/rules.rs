@@ -254,7 +254,7 @@ fn a_list_is_read_with_the_rules_and_its_faults_are_theirs() {
     let load = || RuleSet::load(dir.path()).map_err(|errors| errors.to_string());
     let missing = load().unwrap_err();
     assert!(
-        missing.contains("a.toml:4:38: list ") && missing.contains("no such file"),
+        missing.contains("a.toml:4:37: list ") && missing.contains("no such file"),
         "{missing}"
     );
     fs::write(dir.path().join("bad"), "# none\nbad.example\ntwo words\n").unwrap();
@@ -276,8 +276,8 @@ fn rules_name_only_those_above() {
              examples = {{ hit = ['A: x'], miss = [''] }}\n"
         )
     };
-    let (on_field, on) =
-        ("{ header = 'A', matches = 'x' }", |name| format!("{{ rule = '{name}' }}"));
+    let on_field = "{ header = 'A', matches = 'x' }";
+    let on = |name: &str| format!("{{ rule = '{name}' }}");
     let wanted = "a.toml:4:17: no rule \"itself\" above";
     assert!(faults(&[&rule("itself", &on("itself"))])[0].starts_with(wanted));
     let late = [rule("first", &on("second")) + &rule("second", on_field)];
@@ -355,6 +355,21 @@ const REDOS: &[(&str, &str, &str)] = &[
     (r"(?s)<a.*?href.*?>.*?</a>!", "<a href></a>!", "<a href>"),
     (r"\s+$", " ", " \x0b!"),
     ("(x+x+)+y", "xxy", "x"),
+    (r"^(\w+\s?)+$", "a b", "a !"),
+    (r"(\d+)*x", "1x", "1"),
+    ("(?:[^,]*,){20}z", ",,,,,,,,,,,,,,,,,,,,z", "a,"),
+    (r"([^@]+)*@x", "a@x", "a@"),
+    (r"(.*)(.*)(.*)=(.*);!", "a=b;!", "a=b;"),
+    (r"(?i)(?:href|src)\s*=\s*[^>]*evil", "href=evil", "href = "),
+    ("(?s).*x.*y.*z.*!", "xyz!", "xyz"),
+    (r"\b(?:\w+\W+){1,10}end\b", "a end", "a en "),
+    (r"(?:a|b|ab)*c", "abc", "ab"),
+    (r"((a{1,9}){1,9}){1,9}b", "ab", "a"),
+    (r"(?:(?:a?){9}){9}b", "b", "a"),
+    (r"invoice.*invoice.*invoice!", "invoice invoice invoice!", "invoice "),
+    (r"(?s)invoice.{0,99}paid", "invoice paid", "invoice pai"),
+    (r"(?i)\s*(?:viagra|cialis)\s*+$|zzz", "viagra", "viagra  "),
+    (r"^(?:.?.?.?.?.?.?.?)*!$", "!", "ab"),
 ];
 
 #[test]
@@ -376,6 +391,84 @@ fn hostile_bodies_take_linear_time() {
         let most = (part * 60).max(Duration::from_millis(200));
         assert!(whole < most, "{pattern}: {part:?} grew to {whole:?}");
     }
+}
+
+/// Texts that a careless folding takes quadratic time for.
+const HOSTILE_TEXTS: &[&str] = &[
+    "v-",
+    "v ",
+    "a\u{301}",
+    "a\u{200b}",
+    "\u{ad}",
+    "1",
+    "@",
+    "v.1.",
+    "\u{430}",
+    "\u{fdfa}",
+    "=?utf-8?q?",
+    "<a href='",
+    "<b>",
+    "&amp;",
+    "http://",
+    "a@b.",
+    "-- ",
+    "<!-- ",
+    "\u{202e}",
+];
+
+#[test]
+fn hostile_texts_fold_in_linear_time() {
+    let rule = "[[rule]]\nname = 'x'\nabout = 'x'\nwhen = { any = [\
+                { body = 'viagra!', view = 'folded' }, { link = 'viagra!' }, \
+                { header = 'Subject', matches = 'viagra!', view = 'folded' }] }\n\
+                examples = { hit = ['Subject: viagra!'], miss = [''] }";
+    let rules = load(rule);
+    for kind in ["text/plain", "text/html"] {
+        for text in HOSTILE_TEXTS {
+            let time = |octets: usize| {
+                let text = text.repeat(octets / text.len());
+                let content = format!(" {kind}; charset=utf-8");
+                let fields = [
+                    ("Subject", text.as_bytes()),
+                    ("Content-Type", content.as_bytes()),
+                    ("MIME-Version", b" 1.0"),
+                ];
+                let header = header(&fields);
+                let run = || {
+                    let start = Instant::now();
+                    rules.evaluate(&Facts::of(&header, text.as_bytes()));
+                    start.elapsed()
+                };
+                (0..3).map(|_| run()).min().unwrap()
+            };
+            let (part, whole) = (time(1 << 14), time(1 << 18));
+            // 16 times as long; quadratic time would be 256 times.
+            let most = (part * 64).max(Duration::from_millis(400));
+            assert!(whole < most, "{kind} {text:?}: {part:?} grew to {whole:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_times_as_many_rules_cost_less_than_three_times_as_much() {
+    let rule = |n: usize| {
+        let pattern = format!(r"(?i)\bword{n}[ \t]+(?:offer|deal){n}\b|\b{n}[a-z]+@[a-z.]+\.top\b");
+        body_rule(&format!("rule-{n}"), &pattern, &format!("word{n} deal{n}"))
+    };
+    let mut body = b"some words of an ordinary message, word 17 of them, or offers\r\n".repeat(800);
+    body.extend_from_slice(b"a WORD77  offer77 at last");
+    let time = |count: usize| {
+        let rules = load(&(0..count).map(rule).collect::<String>());
+        let evaluate = || {
+            let start = Instant::now();
+            assert_eq!(names(&rules, &HeaderBlock::default(), &body), ["rule-77"]);
+            start.elapsed()
+        };
+        (0..20).map(|_| evaluate()).min().unwrap()
+    };
+    let (hundred, thousand) = (time(100), time(1000));
+    println!("{} octets: 100 rules {hundred:?}, 1,000 rules {thousand:?}", body.len());
+    assert!(thousand < hundred * 3, "100 rules {hundred:?}, 1,000 rules {thousand:?}");
 }
 
 #[test]

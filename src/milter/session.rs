@@ -194,7 +194,7 @@ impl Session {
         if runtime.config.verify.enabled && origin == Origin::Inbound && place.is_ok() {
             self.lookups.start_spf(&runtime, &envelope);
         }
-        let mut draft = Draft { offers: self.offers, ..Draft::new(envelope) };
+        let mut draft = Draft::new(envelope);
         if let Err(limit) = place {
             draft.turn_away(limit);
         }
@@ -202,7 +202,7 @@ impl Session {
             _open: (self.service.transactions.token(), runtime.metrics.serving.transaction()),
             place: place.ok(),
             started: Instant::now(),
-            draft,
+            draft: Draft { offers: self.offers, ..draft },
             runtime,
             inspection: None,
         });

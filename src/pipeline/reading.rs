@@ -39,11 +39,18 @@ pub(super) struct Read {
     pub(super) attached: Vec<checks::Finding>,
     /// Whether there is more of the body that may hold attachments.
     is_more_attached: bool,
+    /// Whether a rule wants the body, and it is not all there.
+    is_cut_for_rules: bool,
     /// What a delivery report returns, where it is one and that can be told.
     pub(super) returned: Option<Returned>,
 }
 
 impl Read {
+    /// Whether something was looked for in the beginning of the body alone.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut_for_rules || self.is_more_attached
+    }
+
     /// What could not be looked at.
     pub(super) fn unread(&self) -> Option<String> {
         let past = "attachments past attachments.body_bytes_max were not looked at";
@@ -133,6 +140,7 @@ fn read(
     kept.truncate(wants.rules);
     let is_cut = body_octets > kept.len() as u64;
     read.looked = rules.look(&Texts::new(headers, &kept, is_cut, MimeLimits::default()));
+    read.is_cut_for_rules = is_cut && wants.rules > 0;
     read.kept = Kept { octets: kept, is_cut };
     read
 }

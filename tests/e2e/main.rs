@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod actions;
+mod doctor;
 mod faults;
 mod mailroom;
 mod messages;
@@ -19,6 +20,7 @@ mod signatures;
 #[path = "../support/mod.rs"]
 mod support;
 mod unit;
+mod variants;
 mod verifiers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,7 +39,9 @@ fn main() -> ExitCode {
     let tests = [
         postfix::TESTS,
         sendmail::TESTS,
+        variants::TESTS,
         actions::TESTS,
+        doctor::TESTS,
         mta::TESTS,
         rotation::TESTS,
         restart::TESTS,

@@ -40,6 +40,8 @@ pub struct Daemon {
     pub addr: SocketAddr,
     /// Its Unix socket.
     pub socket: PathBuf,
+    /// Its configuration.
+    pub config: PathBuf,
 }
 
 impl Daemon {
@@ -67,11 +69,11 @@ impl Daemon {
         let path = dir.join(format!("{name}.toml"));
         fs::write(&path, milter + config).unwrap();
         let mut serve = Command::new(MAILSEAL);
-        serve.arg("serve").arg("--config").arg(path);
+        serve.arg("serve").arg("--config").arg(&path);
         change(&mut serve);
         let mut process = Process::start(&mut serve, &dir.join(format!("{name}.log")));
         process.wait_for("mailseal", || TcpStream::connect(addr).ok());
-        Self { process, addr, socket }
+        Self { process, addr, socket, config: path }
     }
 
     /// Starts it with the configuration in `path` by a command that `change` has its way with.
@@ -89,7 +91,12 @@ impl Daemon {
         process.wait_for("mailseal", || {
             fs::read_to_string(&log).ok().filter(|log| log.contains("listening"))
         });
-        Self { process, addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), socket: PathBuf::new() }
+        Self {
+            process,
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            socket: PathBuf::new(),
+            config: path.to_owned(),
+        }
     }
 
     /// Its process id.
