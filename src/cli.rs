@@ -66,12 +66,25 @@ pub(crate) struct Serve {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
     /// The message; - is standard input
-    #[arg(value_name = "MESSAGE.eml")]
-    pub(crate) message: PathBuf,
+    #[arg(value_name = "MESSAGE.eml", required_unless_present = "replay")]
+    pub(crate) message: Option<PathBuf>,
+    /// Judge stored mail instead: the *.eml files and Maildirs of a directory, or an mbox
+    ///
+    /// Each envelope is read from the fields that delivery has added, where no option says it for
+    /// all. Exits with 1 where --against does other things with some message.
+    #[arg(long, value_name = "DIR|MBOX", conflicts_with_all = ["message", "emit", "scan", "notify_success", "queue_id", "tls"])]
+    pub(crate) replay: Option<PathBuf>,
+    /// With --replay: another configuration, and where it treats messages differently
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub(crate) against: Option<PathBuf>,
+    /// With --replay: ask DNS nothing, and leave authentication out
+    #[arg(long, requires = "replay")]
+    pub(crate) no_dns: bool,
     /// The client's address
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) client_ip: Option<IpAddr>,
@@ -102,7 +115,7 @@ pub(crate) struct Check {
     /// The MTA's queue id
     #[arg(long, value_name = "ID")]
     pub(crate) queue_id: Option<String>,
-    /// Print the verdict as one JSON object
+    /// Print the verdict as one JSON object; with --replay, one a difference and one with the counts
     #[arg(long)]
     pub(crate) json: bool,
     /// Print the message as it would leave

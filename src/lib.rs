@@ -19,6 +19,7 @@
 //! | `dns/` | the one door to DNS; what we publish: records, updates, what each server shows |
 //! | `rules/` | header and body rules |
 //! | `checks/` | the built-in checks |
+//! | `replay/` | stored mail, judged again |
 //! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
@@ -88,6 +89,7 @@ pub mod message;
 pub(crate) mod milter;
 pub mod pipeline;
 pub(crate) mod policy;
+pub mod replay;
 pub mod result;
 pub mod rotation;
 pub mod rules;

@@ -5,6 +5,7 @@
 
 mod checking;
 mod leave;
+mod reading;
 mod trail;
 mod verifying;
 mod whole;
@@ -27,13 +28,13 @@ use crate::message::header::HeaderBlock;
 use crate::message::origin::{self, Decided, Origin, Role};
 use crate::message::{Draft, Offers};
 use crate::policy::{self, Findings};
-use crate::rules::{Facts, Looked, Results};
-use crate::runtime::{Kept, Runtime};
+use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
 use crate::verdict::{Disposition, Hit, Trail, Verdict};
 use leave::{leave, unsigned};
+use reading::Read;
 
 use self::trail::timed;
 
@@ -79,7 +80,9 @@ struct Found {
     auth: Authentication,
     scan: Option<ScanResult>,
     scan_times: Option<ScanTimes>,
-    /// `None` where the rules did not end in time.
+    /// What the beginning of the body says; `None` where reading it did not end in time.
+    read: Option<Read>,
+    /// The rules that match; `None` likewise.
     hits: Option<Vec<Hit>>,
 }
 
@@ -124,17 +127,18 @@ impl Inspection {
             subject.envelope.queue_id = queue_id;
         }
         let Body { hashes, kept, octets, scan } = sink.finish();
-        let is_cut = octets > kept.len() as u64;
-        let ((auth, authenticate), (scan, scanned), (looked, rules)) = tokio::join!(
+        let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),
-            timed(subject.look(Kept { octets: kept, is_cut })),
+            timed(subject.read(kept, octets)),
         );
         subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        let hits = looked.map(|looked| subject.judge(&looked, &auth, scan.as_ref(), octets));
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
+        subject.reasons.extend(read.as_ref().and_then(Read::unread));
+        let judge = |read| subject.judge(read, &auth, scan.as_ref(), octets);
+        let hits = read.as_ref().map(judge);
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits })
     }
 }
 
@@ -218,44 +222,11 @@ impl Subject {
         }
     }
 
-    /// What rules look for in the message; `None` where that did not end in time.
-    async fn look(&self, body: Kept) -> Option<(Looked, Kept)> {
-        match self.over_limit {
-            Some(_) => Some((Looked::default(), body)),
-            None => Runtime::look(&self.runtime, &self.headers, body, self.deadline).await,
-        }
-    }
-
-    /// The rules that match, given all that was found out.
-    fn judge(
-        &self,
-        (looked, body): &(Looked, Kept),
-        auth: &Authentication,
-        scan: Option<&ScanResult>,
-        body_octets: u64,
-    ) -> Vec<Hit> {
-        if self.over_limit.is_some() {
-            return Vec::new();
-        }
-        let facts = Facts {
-            headers: &self.headers,
-            body: &body.octets,
-            is_cut: body.is_cut,
-            size_bytes: (self.headers.octets().len() + "\r\n".len()) as u64 + body_octets,
-            envelope: &self.envelope,
-            origin: self.origin,
-            results: &Results::from(auth),
-            scan,
-        };
-        self.runtime.rules.evaluate_with(&facts, looked)
-    }
-
     async fn open_sink(&self, hasher: BodyHasher) -> BodySink {
-        let Runtime { config, rules, scanner, .. } = &*self.runtime;
+        let Runtime { config, scanner, .. } = &*self.runtime;
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {
@@ -263,7 +234,7 @@ impl Subject {
             scan.write(Bytes::copy_from_slice(self.headers.octets())).await;
             scan.write(Bytes::from_static(b"\r\n")).await;
         }
-        BodySink::new(hasher, kept_bytes_max, scan)
+        BodySink::new(hasher, self.kept_bytes_max(), scan)
     }
 }
 

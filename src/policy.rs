@@ -159,7 +159,9 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
             .checks
             .iter()
             .filter(|found| {
-                !(accepted && found.lifted_by_accept) && !(exempt && found.lifted_by_exemption)
+                let is_lifted =
+                    (accepted && found.lifted_by_accept) || (exempt && found.lifted_by_exemption);
+                !is_lifted
             })
             .map(found_by_check)
             .collect(),

@@ -13,14 +13,12 @@ use crate::checks::logins::Logins;
 use crate::config::{self, Config, ConfigErrors};
 use crate::dns::{Resolver, ResolverError};
 use crate::keys::LiveRing;
-use crate::message::header::HeaderBlock;
-use crate::message::mime::MimeLimits;
-use crate::rules::{Looked, RuleErrors, RuleSet, Texts};
+use crate::rules::{RuleErrors, RuleSet};
 use crate::scan::Scanner;
 use crate::telemetry::metrics::Metrics;
 
 /// The most octets of a message that are matched where it is: some 0.1 ms with many rules.
-const MATCHED_INLINE_MAX: usize = 32 * 1024;
+const WORKED_INLINE_MAX: usize = 32 * 1024;
 
 /// Says the time in seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -48,7 +46,7 @@ pub struct Runtime {
     /// What is counted.
     pub metrics: Metrics,
     /// How many messages' rules run at once outside the asynchronous threads.
-    rule_threads: Arc<Semaphore>,
+    work_threads: Arc<Semaphore>,
     /// The time in seconds since 1970: the system's clock, unless a test has its own.
     pub clock: Clock,
 }
@@ -83,7 +81,7 @@ impl Runtime {
             keys: Arc::new(keys),
             key_problems,
             metrics,
-            rule_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
+            work_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
             clock: Arc::new(system_clock),
         })
     }
@@ -118,7 +116,7 @@ impl Runtime {
             keys,
             key_problems,
             metrics: self.metrics.clone(),
-            rule_threads: Arc::clone(&self.rule_threads),
+            work_threads: Arc::clone(&self.work_threads),
             clock: Arc::clone(&self.clock),
         })
     }
@@ -140,48 +138,33 @@ fn authserv_ids(config: &config::Identity) -> Vec<String> {
     [&config.authserv_id].into_iter().chain(&config.authserv_ids_ours).cloned().collect()
 }
 
-/// What was kept of a body, and whether it was longer.
-pub(crate) struct Kept {
-    pub octets: Vec<u8>,
-    pub is_cut: bool,
-}
-
 impl Runtime {
-    /// Looks at a message for what the rules want; `None` where that did not end in time. A large
-    /// message is looked at on a thread of its own: a pattern that a sender's text slows down costs
+    /// Does work that takes so many octets of a message; `None` where it did not end in time. A large
+    /// message is worked on by a thread of its own: a pattern that a sender's text slows down costs
     /// that message its time, and no other.
-    pub(crate) async fn look(
-        runtime: &Arc<Self>,
-        headers: &Arc<HeaderBlock>,
-        body: Kept,
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        octets: usize,
         deadline: Instant,
-    ) -> Option<(Looked, Kept)> {
-        let octets = headers.octets().len() + body.octets.len();
-        if runtime.rules.is_empty() || octets <= MATCHED_INLINE_MAX {
-            return Some(runtime.look_now(headers, body));
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if octets <= WORKED_INLINE_MAX {
+            return Some(work());
         }
-        let (runtime, headers) = (runtime.clone(), headers.clone());
-        let matching = async {
+        let apart = async {
             // The semaphore is never closed. A thread that nobody waits for any more keeps its turn.
-            let turn = runtime.rule_threads.clone().acquire_owned().await;
+            let turn = self.work_threads.clone().acquire_owned().await;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                runtime.look_now(&headers, body)
+                work()
             })
             .await
         };
-        match timeout_at(deadline, matching).await {
-            Ok(Ok(looked)) => Some(looked),
+        match timeout_at(deadline, apart).await {
+            Ok(Ok(done)) => Some(done),
             Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             Err(_) => None,
         }
-    }
-
-    fn look_now(&self, headers: &HeaderBlock, body: Kept) -> (Looked, Kept) {
-        let texts = Texts::new(headers, &body.octets, body.is_cut, MimeLimits::default());
-        let looked = self.rules.look(&texts);
-        drop(texts);
-        (looked, body)
     }
 }
 

@@ -127,7 +127,9 @@ fn what_is_scraped_is_as_documented() {
     let text = scrape();
     for line in [
         "mailseal_ready 1",
-        "mailseal_connections_total{result=\"accepted\"} 1",
+        // The first one saw whether it listens.
+        "mailseal_connections_total{result=\"accepted\"} 2",
+        "mailseal_connections_max 1000",
         "mailseal_limit_reached_total{limit=\"limits.header_fields_max\"} 1",
         "mailseal_stage_seconds_count{stage=\"client\"} 3",
         "mailseal_signing_domains 0",

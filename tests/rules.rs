@@ -277,7 +277,7 @@ fn rules_name_only_those_above() {
         )
     };
     let (on_field, on) =
-        ("{ header = 'A', matches = 'x' }", |name| format!("{{ rule = '{name}' }}"));
+        ("{ header = 'A', matches = 'x' }", |name: &str| format!("{{ rule = '{name}' }}"));
     let wanted = "a.toml:4:17: no rule \"itself\" above";
     assert!(faults(&[&rule("itself", &on("itself"))])[0].starts_with(wanted));
     let late = [rule("first", &on("second")) + &rule("second", on_field)];

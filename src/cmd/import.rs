@@ -98,7 +98,7 @@ fn write(path: &Path, text: &str, overwrite: bool) -> anyhow::Result<()> {
 fn tell(draft: &Draft, path: &Path) -> anyhow::Result<()> {
     let shown = file::plain(path);
     let mut lines = vec![format!("{shown} is written; what becomes different:")];
-    lines.extend(draft.changes.iter().map(|change| format!("  {change}")));
+    lines.extend(draft.changes().iter().map(|change| format!("  {change}")));
     lines.push("next:".to_owned());
     let opendkim = draft.sources.first().filter(|_| draft.has_keys);
     lines.extend(opendkim.map(|conf| {

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
+mod replay;
 pub(crate) mod rules;
 mod scan;
 mod serve;

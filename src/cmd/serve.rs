@@ -1,6 +1,7 @@
 //! `mailseal serve`: runs the daemon and prints how to attach an MTA to it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use mailseal::checks::logins::Logins;
 use mailseal::config::{Config, Endpoint};
@@ -65,6 +66,9 @@ fn announce(runtime: &Runtime, observe: bool) {
     );
 }
 
+/// Where Postfix's queue is unless its `queue_directory` says otherwise, and its chroot.
+const POSTFIX_QUEUE: &str = "/var/spool/postfix";
+
 /// The lines to paste into the MTA's configuration, for the first socket; with the others in the
 /// same list, a message would come by twice.
 fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
@@ -73,7 +77,7 @@ fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
     let wait_secs = config.limits.message.as_secs() + 30;
     let mut lines = format!(
         "# Postfix, main.cf:\n\
-         smtpd_milters = {endpoint}\n\
+         smtpd_milters = {}\n\
          non_smtpd_milters = $smtpd_milters\n\
          internal_mail_filter_classes = bounce\n\
          milter_default_action = tempfail\n\
@@ -81,11 +85,13 @@ fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
          #   -o milter_macro_daemon_name=ORIGINATING\n\
          # Sendmail, sendmail.mc:\n\
          INPUT_MAIL_FILTER(`mailseal', `S={}, F=T, T=C:30s;S:60s;R:60s;E:{wait_secs}s')dnl\n",
+        endpoint.for_postfix(Path::new(POSTFIX_QUEUE)),
         endpoint.for_sendmail(),
     );
     for other in others {
         // Writing to a string cannot fail.
-        let _ = writeln!(lines, "# or instead: {other} ({})", other.for_sendmail());
+        let postfix = other.for_postfix(Path::new(POSTFIX_QUEUE));
+        let _ = writeln!(lines, "# or instead: {postfix} ({})", other.for_sendmail());
     }
     lines
 }

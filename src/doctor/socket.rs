@@ -7,6 +7,8 @@ use crate::config::Endpoint;
 /// To reach a file in a directory, and to connect to a socket (unix(7)).
 const SEARCH: u32 = 0o1;
 const CONNECT: u32 = 0o2;
+/// Of group and all others.
+const OTHERS_WRITE: u32 = 0o022;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = facts.sockets.iter().filter_map(state).collect();
@@ -15,7 +17,23 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     findings.extend(account.into_iter().flat_map(|account| {
         facts.sockets.iter().filter_map(|socket| access(socket, account, facts))
     }));
+    findings.extend(facts.sockets.iter().filter_map(|socket| unsafe_for_sendmail(socket, facts)));
     findings
+}
+
+/// Sendmail does not start with a socket below a directory that others can write, sticky or not.
+fn unsafe_for_sendmail(socket: &SocketFact, facts: &Facts) -> Option<Finding> {
+    facts.sendmail.as_ref().filter(|cf| cf.uses(&socket.endpoint))?;
+    let (_, dirs) = socket.way.split_last()?;
+    let dir = dirs.iter().find(|dir| dir.mode & OTHERS_WRITE != 0)?;
+    let says = format!(
+        "Sendmail does not start with a filter at {}: {} has mode {:04o}, and others can write it",
+        socket.endpoint,
+        dir.path.display(),
+        dir.mode & 0o7777
+    );
+    let lines = ["[milter]", "listen = [\"unix:/run/mailseal/milter.sock\"]"];
+    Some(Finding::new("socket-unsafe", Severity::Error, says).mend("mailseal.toml", lines))
 }
 
 fn state(socket: &SocketFact) -> Option<Finding> {

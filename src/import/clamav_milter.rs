@@ -15,7 +15,7 @@ pub(super) fn read(draft: &mut Draft, path: &Path, text: &str) {
         }
     }
     servers(draft, &options);
-    defaults(draft, path, &options);
+    defaults(draft);
 }
 
 fn one(draft: &mut Draft, option: &Directive) {
@@ -56,15 +56,9 @@ fn one(draft: &mut Draft, option: &Directive) {
 }
 
 /// What clamav-milter does where its file says nothing, and we do otherwise.
-fn defaults(draft: &mut Draft, path: &Path, options: &[Directive]) {
-    let is_set = |key: &str| options.iter().any(|option| option.key == key);
-    for (name, value) in [("OnInfected", "Quarantine"), ("OnFail", "Defer")] {
-        if !is_set(&name.to_ascii_lowercase()) {
-            let text = format!("{name} {value}");
-            for option in of_clamav(path, &text) {
-                one(draft, &option);
-            }
-        }
+fn defaults(draft: &mut Draft) {
+    for (key, word) in [("on_infected", "quarantine"), ("on_failure", "tempfail")] {
+        draft.set_default(("clamav", key), toml_text(word), "clamav-milter");
     }
 }
 

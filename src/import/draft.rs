@@ -10,13 +10,22 @@ use crate::config::{ConfigErrors, Loaded};
 use crate::file::plain;
 use crate::keys::import::PlannedMap;
 
+/// A sentence, and the options that it is about.
+#[derive(Debug)]
+struct Told {
+    path: Option<PathBuf>,
+    /// `LINE: Name value` of each.
+    options: Vec<String>,
+    says: String,
+}
+
 /// The configuration in the making.
 #[derive(Debug, Default)]
 pub struct Draft {
     /// The files that it is made of.
     pub sources: Vec<PathBuf>,
-    /// What becomes different: the option with its place, and a sentence.
-    pub changes: Vec<String>,
+    /// What becomes different.
+    told: Vec<Told>,
     /// What cannot be taken over, and what nobody knows: somebody must decide.
     pub refused: Vec<String>,
     /// Values by section and key: TOML, and where it comes from.
@@ -47,9 +56,41 @@ impl Draft {
         }
     }
 
-    /// Tells what becomes different by an option.
+    /// Tells what becomes different by an option; options of a file that have a sentence in common
+    /// share it.
     pub(super) fn change(&mut self, from: &Directive, now: &str) {
-        self.changes.push(format!("{}: {now}", named(from)));
+        let option = format!("{}: {}", from.place.line, written(from));
+        let path = Some(from.place.path.clone());
+        match self.told.iter_mut().find(|told| told.path == path && told.says == now) {
+            Some(told) => told.options.push(option),
+            None => self.told.push(Told { path, options: vec![option], says: now.to_owned() }),
+        }
+    }
+
+    /// Tells a sentence that names its place itself.
+    pub(super) fn tell(&mut self, says: String) {
+        self.told.push(Told { path: None, options: Vec::new(), says });
+    }
+
+    /// What becomes different, a line for each sentence: the options with their places before it.
+    pub fn changes(&self) -> Vec<String> {
+        let line = |told: &Told| match (&told.path, &told.options[..]) {
+            (Some(path), [one]) => format!("{}:{one}: {}", plain(path), told.says),
+            (Some(path), all) => format!("{}: {}: {}", plain(path), all.join(", "), told.says),
+            (None, _) => told.says.clone(),
+        };
+        self.told.iter().map(line).collect()
+    }
+
+    /// Sets a key to what the old filter does where its file says nothing.
+    pub(super) fn set_default(
+        &mut self,
+        (section, key): (&'static str, &'static str),
+        toml: String,
+        program: &str,
+    ) {
+        let from = format!("what {program} does by itself");
+        self.values.entry((section, key)).or_insert((toml, from));
     }
 
     /// Tells that an option cannot be taken over.
@@ -92,7 +133,7 @@ impl Draft {
             self.values.insert(("milter", "listen"), (value, from));
         }
         let old = self.sockets.join(", ");
-        self.changes.push(format!(
+        self.tell(format!(
             "sockets ({old}): mailseal listens on inet:127.0.0.1:{port}, so that it can run beside \
              the old filters; turn the MTA to it when you have seen enough"
         ));
@@ -105,7 +146,7 @@ impl Draft {
              defaults: mailseal config default shows them.\n",
             sources.join(", ")
         );
-        list(&mut text, "What becomes different:", &self.changes);
+        list(&mut text, "What becomes different:", &self.changes());
         list(&mut text, "What could not be taken over, so that you must decide:", &self.refused);
         for section in SECTIONS {
             self.write_section(&mut text, section.name);
@@ -137,9 +178,13 @@ impl Draft {
 
 /// `path:line: Name value`
 fn named(from: &Directive) -> String {
+    format!("{}: {}", from.place, written(from))
+}
+
+fn written(from: &Directive) -> String {
     let both = format!("{} {}", from.name, from.value);
     let short: String = both.trim_end().chars().take(100).collect();
-    format!("{}: {}", from.place, plain(Path::new(&short)))
+    plain(Path::new(&short))
 }
 
 fn list(text: &mut String, head: &str, lines: &[String]) {

@@ -8,6 +8,7 @@ use super::draft::{Draft, toml_list, toml_text};
 use super::opendmarc::{authserv_id, dns_timeout};
 use super::{hosts, service};
 use crate::config::Config;
+use crate::file;
 use crate::keys::import::{Plan, conf, opendkim, read_text};
 
 /// Options that are of the keys, which the plan reads.
@@ -106,10 +107,15 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 pub(super) fn read(draft: &mut Draft, path: &Path, text: &str) {
-    for option in of_opendkim(path, text) {
-        if !service::option(draft, &option) {
-            one(draft, &option);
+    let options = of_opendkim(path, text);
+    for option in &options {
+        if !service::option(draft, option) {
+            one(draft, option);
         }
+    }
+    if !options.iter().any(|option| option.key == "canonicalization") {
+        let path = file::plain(path);
+        draft.tell(format!("{path}: signatures were simple/simple, and are relaxed/relaxed"));
     }
     keys(draft, path, text);
 }
@@ -353,7 +359,9 @@ fn keys(draft: &mut Draft, path: &Path, text: &str) {
         None => {}
     }
     draft.maps.append(&mut plan.maps);
-    draft.changes.append(&mut plan.notes);
+    for note in plan.notes.drain(..) {
+        draft.tell(note);
+    }
     draft.refused.append(&mut plan.refused);
     draft.has_keys |= !plan.keys.is_empty();
 }

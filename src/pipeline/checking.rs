@@ -3,16 +3,7 @@
 use super::{Found, Subject};
 use crate::checks::identity_gate::{self, Mismatch};
 use crate::checks::own_domains::OwnDomains;
-use crate::checks::{self, Facts, attachments};
-use crate::message::mime::Mime;
-
-/// What the check of attachments found.
-#[derive(Default)]
-pub(super) struct Attached {
-    pub findings: Vec<checks::Finding>,
-    /// What it could not see.
-    pub reason: Option<String>,
-}
+use crate::checks::{self, Facts};
 
 impl Subject {
     /// What an authenticated user may not write.
@@ -22,39 +13,6 @@ impl Subject {
         let user = envelope.auth_user.as_deref()?;
         let gate = &runtime.config.identity_gate;
         identity_gate::check(gate, logins, user, headers, author).err()
-    }
-
-    /// How much of the body the check of attachments wants.
-    pub(super) fn attachments_bytes_max(&self) -> usize {
-        let config = &self.runtime.config.attachments;
-        let is_wanted = !self.origin.is_ours() && attachments::wants_body(config, &self.headers);
-        if is_wanted { config.body_bytes_max } else { 0 }
-    }
-
-    /// What is attached, and the beginning of the body that is for rules; `None` where that did not
-    /// end in time.
-    pub(super) async fn attached(
-        &self,
-        mut body: Vec<u8>,
-        is_cut: bool,
-    ) -> Option<(Vec<u8>, Attached)> {
-        let runtime = self.runtime.clone();
-        if self.over_limit.is_some() || self.attachments_bytes_max() == 0 {
-            return Some((body, Attached::default()));
-        }
-        let (headers, octets) = (self.headers.clone(), body.len());
-        let look = move || {
-            let config = &runtime.config;
-            let mime = Mime::parse(&headers, &body, is_cut, &config.attachments.limits);
-            let findings = attachments::findings(&config.attachments, &mime);
-            let past = "attachments past attachments.body_bytes_max were not looked at";
-            drop(mime);
-            let for_rules =
-                if runtime.rules.wants_body() { config.rules.body_bytes_max } else { 0 };
-            body.truncate(for_rules);
-            (body, Attached { findings, reason: is_cut.then(|| past.to_owned()) })
-        };
-        self.runtime.work(octets, self.deadline, look).await
     }
 
     /// What all of them found.
@@ -67,9 +25,10 @@ impl Subject {
             headers: &self.headers,
             auth: &found.auth,
             own: OwnDomains { named: &self.runtime.local_domains, keys: &keys },
+            returned: found.read.as_ref().and_then(|read| read.returned),
             mismatch: self.mismatch.as_ref(),
         });
-        findings.extend(found.attached.iter().cloned());
+        findings.extend(found.read.iter().flat_map(|read| &read.attached).cloned());
         findings
     }
 }

@@ -18,16 +18,29 @@ impl Inspection {
     /// Judges a message that is all there, and explains the results.
     pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
         let traces = Traces::default();
-        let mut lookups = Lookups::traced(traces.clone());
+        let mut inspection = Self::of(runtime, draft, Lookups::traced(traces.clone())).await;
+        let body = Bytes::from(body);
+        inspection.subject.explained = Some((traces, Some(body.clone())));
+        inspection.read(body).await
+    }
+
+    /// The same without the explanation, for many messages.
+    pub async fn judged(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
+        let inspection = Self::of(runtime, draft, Lookups::default()).await;
+        inspection.read(Bytes::from(body)).await
+    }
+
+    async fn of(runtime: &Arc<Runtime>, draft: Draft, mut lookups: Lookups) -> Self {
         if runtime.config.verify.enabled {
             lookups.start_iprev(runtime, &draft.envelope.client);
         }
-        let mut inspection = Self::open(runtime, draft, lookups).await;
-        let mut body = Bytes::from(body);
-        inspection.subject.explained = Some((traces, Some(body.clone())));
+        Self::open(runtime, draft, lookups).await
+    }
+
+    async fn read(mut self, mut body: Bytes) -> Verdict {
         while !body.is_empty() {
-            inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
+            self.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
         }
-        inspection.finish(None).await
+        self.finish(None).await
     }
 }

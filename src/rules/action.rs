@@ -224,14 +224,13 @@ fn act(reader: &mut Reader<'_>, value: &Value<'_>, groups: Option<&Groups>) -> O
 
 fn effect(plain: Plain) -> Option<Effect> {
     match plain {
-        Plain::None => None,
+        Plain::None | Plain::Is(Action::Off | Action::Tag) => None,
         Plain::Tag => Some(Effect::Tag),
         Plain::Accept => Some(Effect::Accept),
         Plain::Is(Action::Quarantine) => Some(Effect::Quarantine),
         Plain::Is(Action::Reject) => Some(Effect::Reject),
         Plain::Is(Action::Tempfail) => Some(Effect::Tempfail),
         Plain::Is(Action::Discard) => Some(Effect::Discard),
-        Plain::Is(Action::Off | Action::Tag) => None,
     }
 }
 

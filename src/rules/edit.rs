@@ -91,8 +91,9 @@ impl Edit {
     /// What others lose by it.
     pub(super) fn warning(&self) -> Option<Complaint> {
         let name = match self {
-            Self::Add { name, .. } | Self::Prepend { name, .. } => name,
-            Self::Replace { which: Which::Named { name, .. }, .. }
+            Self::Add { name, .. }
+            | Self::Prepend { name, .. }
+            | Self::Replace { which: Which::Named { name, .. }, .. }
             | Self::Remove { which: Which::Named { name, .. } } => name,
             Self::SubjectPrefix(_) => "Subject",
             // What the condition finds is not known here; the message's reasons tell.

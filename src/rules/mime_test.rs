@@ -7,7 +7,7 @@ use super::found::Found;
 use super::list::List;
 use super::looked::Place;
 use super::pattern::Pattern;
-use crate::message::mime::{Ambiguity, Attachment, Limit, Mime};
+use crate::message::mime::{Ambiguity, Attachment, Limit, Member, Mime};
 use crate::message::text::Link;
 use crate::text::excerpt;
 
@@ -118,7 +118,7 @@ impl AttachmentTest {
                 members.iter().any(|member| finds(wanted, &member.path))
             })
             && holds(self.member_extension.as_ref(), |wanted| {
-                members.iter().any(|member| member.extension().is_some_and(|e| wanted.contains(&e)))
+                members.iter().flat_map(Member::extensions).any(|found| wanted.contains(&found))
             })
             && is(self.archive, attachment.is_archive)
             && is(self.encrypted, attachment.is_encrypted)

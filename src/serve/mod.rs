@@ -115,11 +115,14 @@ async fn lasting<F: Future<Output = ()>>(what: &'static str, task: impl Fn() -> 
 
 /// Tells the metrics, with the load of whichever scanner is in force.
 fn scrape(runtime: Arc<ArcSwap<Runtime>>, ready: Arc<AtomicBool>) -> Scrape {
+    // A reload does not change it.
+    let connections_max = runtime.load().config.milter.connections_max;
     Arc::new(move || {
         let runtime = runtime.load();
         runtime.metrics.to_text(&Moment {
             load: runtime.scanner.as_ref().map(Scanner::load),
             is_ready: ready.load(Ordering::Relaxed),
+            connections_max,
             signing_domains: runtime.keys.current().domains().count(),
         })
     })

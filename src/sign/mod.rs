@@ -149,11 +149,13 @@ impl Signers {
         for reason in &self.not_signed {
             signed.push_reason(None, reason.clone());
         }
-        let (signed_before, unsigned): (Vec<_>, Vec<_>) =
-            self.with.iter().partition(|signer| match is_edited {
-                true => has_signed(&earlier_signatures(&signer.key, headers, now), hashes),
-                false => has_signed(&signer.earlier, hashes),
-            });
+        let (signed_before, unsigned): (Vec<_>, Vec<_>) = self.with.iter().partition(|signer| {
+            if is_edited {
+                has_signed(&earlier_signatures(&signer.key, headers, now), hashes)
+            } else {
+                has_signed(&signer.earlier, hashes)
+            }
+        });
         for signer in signed_before {
             signed.push_reason(Some(&signer.key), NotSigned::AlreadySigned);
         }
@@ -301,7 +303,7 @@ fn earlier_signatures(key: &Key, headers: &HeaderBlock, now: u64) -> Vec<Earlier
 }
 
 /// The key's record as DNS would have it, without asking.
-fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
+pub(crate) fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
     let key = key.signing_key().map_err(|error| error.to_string())?;
     let text = record::dns_text(key.key_type(), &key.public_key(), false, false);
     Ok(KeyLookup::Found(vec![text.into_bytes()]))

@@ -101,6 +101,8 @@ pub struct Moment {
     pub is_ready: bool,
     /// Domains that have a key that signs.
     pub signing_domains: usize,
+    /// How many connections there may be.
+    pub connections_max: usize,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -325,6 +327,11 @@ impl Moment {
             "signing_domains",
             "Domains that have a key that signs",
             number(self.signing_domains),
+        );
+        all.register(
+            "connections_max",
+            "Connections that there may be (milter.connections_max)",
+            number(self.connections_max),
         );
         if let Some(load) = &self.load {
             register_load(all, load);

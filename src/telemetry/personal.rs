@@ -36,7 +36,7 @@ const FIELDS: [&str; 9] =
 pub enum PersonalError {
     /// The key file cannot be read, or others can read it.
     #[error("telemetry.personal_data_key: {0}")]
-    File(#[from] StoreError),
+    File(StoreError),
     /// It holds too little.
     #[error(
         "telemetry.personal_data_key: {}: has fewer than {KEY_OCTETS_MIN} octets; openssl rand -hex 32 makes a key",
@@ -120,7 +120,7 @@ impl Hasher {
     }
 
     fn read(path: &Path) -> Result<Self, PersonalError> {
-        let text = read_private(path, KEY_FILE_BYTES_MAX)?;
+        let text = read_private(path, KEY_FILE_BYTES_MAX).map_err(PersonalError::File)?;
         let key = text.trim();
         if key.len() < KEY_OCTETS_MIN {
             return Err(PersonalError::Short(path.to_owned()));

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod actions;
+mod doctor;
 mod mailroom;
 mod messages;
 mod mta;
@@ -15,6 +16,7 @@ mod sendmail;
 mod signatures;
 #[path = "../support/mod.rs"]
 mod support;
+mod variants;
 mod verifiers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,8 +32,16 @@ type Shared = Arc<OnceLock<Mailroom>>;
 
 fn main() -> ExitCode {
     let mailroom = Shared::default();
-    let tests =
-        [postfix::TESTS, sendmail::TESTS, actions::TESTS, mta::TESTS, rotation::TESTS].concat();
+    let tests = [
+        postfix::TESTS,
+        sendmail::TESTS,
+        variants::TESTS,
+        actions::TESTS,
+        doctor::TESTS,
+        mta::TESTS,
+        rotation::TESTS,
+    ]
+    .concat();
     let trials = tests.into_iter().map(|test| trial(test, &mailroom)).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     // The last of its owners: this ends all that was started.

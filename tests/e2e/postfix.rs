@@ -17,6 +17,11 @@ pub(crate) const TESTS: &[Test] = &[
         "postfix::mail_of_an_authenticated_client_is_signed",
         mail_of_an_authenticated_client_is_signed,
     ),
+    ("postfix::a_user_who_writes_as_another_is_refused", a_user_who_writes_as_another_is_refused),
+    (
+        "postfix::a_loop_is_refused_while_the_client_is_there",
+        a_loop_is_refused_while_the_client_is_there,
+    ),
     ("postfix::long_header_lines_are_folded", long_header_lines_are_folded),
     ("postfix::mail_to_an_originating_daemon_is_signed", mail_to_an_originating_daemon_is_signed),
     ("postfix::mail_by_sendmail_is_signed", mail_by_sendmail_is_signed),
@@ -102,6 +107,33 @@ fn mail_of_an_authenticated_client_is_signed(mailroom: &Mailroom) {
     let delivery = mailroom.sink.delivery(to);
     assert_signed_by_us(mailroom, &delivery);
     assert_eq!(delivery.values("Authentication-Results"), [""; 0]);
+}
+
+fn a_user_who_writes_as_another_is_refused(mailroom: &Mailroom) {
+    let (to, joe, ceo) = ("gated@example.net", &format!("joe@{OURS}"), &format!("ceo@{OURS}"));
+    let send = |from: &str| {
+        let mut client = Client::connect(mailroom.postfix().addr("gated"), "[192.0.2.99]");
+        client.authenticate(USER, PASSWORD);
+        // The reverse path, which Postfix can check, is Joe's own.
+        client.send(joe, to, &message(from, "", "Hello.\r\n"))
+    };
+    let reply = send(ceo).expect(550);
+    assert!(reply.text.starts_with(&format!("5.7.1 From names {ceo}, which is not")), "{reply}");
+    assert!(!mailroom.sink.has(to));
+    send(joe).expect(250);
+    assert_signed_by_us(mailroom, &mailroom.sink.delivery(to));
+}
+
+fn a_loop_is_refused_while_the_client_is_there(mailroom: &Mailroom) {
+    let to = &format!("loop@{OURS}");
+    let looping = their_message(mailroom, &format!("Delivered-To: {to}\r\n"), "Hello.\r\n");
+    let reply = send_as_them(mailroom, "reject", to, &looping).expect(550);
+    assert!(reply.text.starts_with(&format!("5.4.6 mail for {to} has been")), "{reply}");
+    assert!(!mailroom.sink.has(to) && mailroom.postfix().queued(to).is_none());
+    // Elsewhere it is tagged.
+    send_as_them(mailroom, "tag", to, &looping).expect(250);
+    let tags = mailroom.sink.delivery(to).values("X-Mailseal-Tag");
+    assert_eq!(tags, ["delivery-loop"]);
 }
 
 fn long_header_lines_are_folded(mailroom: &Mailroom) {

@@ -17,6 +17,8 @@ pub struct Daemon {
     pub addr: SocketAddr,
     /// Its Unix socket.
     pub socket: PathBuf,
+    /// Its configuration.
+    pub config: PathBuf,
 }
 
 impl Daemon {
@@ -32,10 +34,10 @@ impl Daemon {
         let path = dir.join(format!("{name}.toml"));
         fs::write(&path, milter + config).unwrap();
         let mut serve = Command::new(MAILSEAL);
-        serve.arg("serve").args(args).arg("--config").arg(path);
+        serve.arg("serve").args(args).arg("--config").arg(&path);
         let mut process = Process::start(&mut serve, &dir.join(format!("{name}.log")));
         process.wait_for("mailseal", || TcpStream::connect(addr).ok());
-        Self { process, addr, socket }
+        Self { process, addr, socket, config: path }
     }
 
     /// Its process id.

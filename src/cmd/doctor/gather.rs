@@ -52,12 +52,12 @@ pub(super) fn mtas(facts: &mut Facts, args: &Doctor) -> anyhow::Result<()> {
 
 /// What postconf says; none where there is no Postfix, or one without a configuration.
 fn asked(dir: Option<&Path>) -> anyhow::Result<Option<Postfix>> {
-    let ask = |what: &str| -> anyhow::Result<Option<String>> {
+    let ask = |what: &[&str]| -> anyhow::Result<Option<String>> {
         let mut command = Command::new(program("postconf"));
         if let Some(dir) = dir {
             command.arg("-c").arg(dir);
         }
-        let output = match command.arg(what).output() {
+        let output = match command.args(what).output() {
             Err(error) if error.kind() == ErrorKind::NotFound && dir.is_none() => return Ok(None),
             output => output.context("postconf cannot be run")?,
         };
@@ -68,9 +68,10 @@ fn asked(dir: Option<&Path>) -> anyhow::Result<Option<Postfix>> {
             return Ok(None);
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::bail!("postconf {what}: {}", said.trim().escape_debug())
+        anyhow::bail!("postconf {}: {}", what.join(" "), said.trim().escape_debug())
     };
-    let texts = ask("-n")?.zip(ask("-M")?);
+    // -x: with the conditional parts of values, which are for Postfix to decide.
+    let texts = ask(&["-n", "-x"])?.zip(ask(&["-M"])?);
     Ok(texts.map(|(main, master)| Postfix::parse(&main, &master)))
 }
 
@@ -107,6 +108,10 @@ fn account(name: &str) -> Option<Account> {
 
 /// Our keys, and what DNS shows of them.
 pub(super) async fn keys(facts: &mut Facts, is_online: bool) -> anyhow::Result<()> {
+    // A store that was never made has no keys, which is no fault of its own.
+    if !facts.config.sign.keys.exists() {
+        return Ok(());
+    }
     let rotation = rotation(facts.config.clone(), false)?;
     let (domains, problems) = match rotation.store.domains() {
         Ok(found) => found,

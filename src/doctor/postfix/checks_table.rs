@@ -6,7 +6,7 @@ use regex_automata::util::start;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, nfa::thompson};
 
-use super::main_cf::logical_lines;
+use super::main_cf::{elements, logical_lines};
 
 /// More lines are not looked at, and no larger pattern is.
 const LINES_MAX: usize = 10_000;
@@ -26,6 +26,13 @@ pub(super) struct Line {
 /// The lines of a table; `if` and `endif` are passed over, since they only narrow.
 pub(super) fn lines(text: &str) -> Vec<Line> {
     logical_lines(text).take(LINES_MAX).filter_map(|text| line(text.trim())).collect()
+}
+
+/// The lines of a table that stands in `main.cf` itself: `regexp:{{LINE}, {LINE}}`.
+pub(super) fn inline(table: &str) -> Option<String> {
+    let inner = table.split_once(":{")?.1.strip_suffix('}')?;
+    let bare = |line: &String| line.trim_start_matches('{').trim_end_matches('}').trim().to_owned();
+    Some(elements(inner).iter().map(bare).collect::<Vec<_>>().join("\n"))
 }
 
 fn line(text: &str) -> Option<Line> {
@@ -152,6 +159,13 @@ mod tests {
         ] {
             assert_eq!(touched(line), wanted, "{line}");
         }
+    }
+
+    #[test]
+    fn a_table_may_stand_in_main_cf_itself() {
+        let text = inline("regexp:{{/^Subject:/ REPLACE a}, { /^From: {2}/ IGNORE }}").unwrap();
+        assert_eq!(touched(&text), ["Subject", "From"]);
+        assert_eq!(inline("regexp:/etc/postfix/checks"), None);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! the signatures of others. `smtp_header_checks` works after them: it breaks ours. And
 //! `milter_header_checks` sees the fields that filters add.
 
-use super::Postfix;
 use super::checks_table::{Line, lines};
 use super::main_cf::elements;
+use super::{Postfix, checks_table};
 use crate::doctor::{Facts, Finding, Severity};
 
 /// What we write, and Postfix is to leave.
@@ -54,7 +54,8 @@ pub(super) fn findings(postfix: &Postfix, facts: &Facts) -> Vec<Finding> {
     for (parameter, names, severity, does) in kinds {
         for (value, _) in postfix.values(parameter) {
             for table in elements(&value) {
-                let text = facts.tables.get(&table).map_or("", String::as_str);
+                let inline = checks_table::inline(&table);
+                let text = facts.tables.get(&table).or(inline.as_ref()).map_or("", String::as_str);
                 for (line, touched) in editing(text, names) {
                     let says = format!(
                         "{parameter}, {table}: /{}/ {} touches {} and {does}",

@@ -128,19 +128,10 @@ impl Attached<'_> {
     }
 }
 
-/// How Postfix should spell our first socket, so that processes in a chroot and others find it.
+/// How Postfix should spell our first socket.
 fn spelling(postfix: &Postfix, ours: &[Endpoint]) -> String {
-    match ours.first() {
-        Some(Endpoint::Unix(path)) => match path.strip_prefix(postfix.queue_directory()) {
-            Ok(inside) => format!("unix:{}", inside.display()),
-            Err(_) => format!("unix:{}", path.display()),
-        },
-        Some(Endpoint::Inet(address)) if address.ip().is_unspecified() => {
-            format!("inet:127.0.0.1:{}", address.port())
-        }
-        Some(endpoint) => endpoint.to_string(),
-        None => String::new(),
-    }
+    let first = ours.first().map(|endpoint| endpoint.for_postfix(&postfix.queue_directory()));
+    first.unwrap_or_default()
 }
 
 /// `master.cf` at that service, as the place of a line.

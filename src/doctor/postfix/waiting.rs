@@ -112,5 +112,6 @@ fn queue_lifetime(postfix: &Postfix, facts: &Facts) -> Option<Finding> {
         kept / DAY_SECS
     );
     let finding = Finding::new("queue-lifetime", Severity::Warning, says);
-    Some(finding.mend("mailseal.toml", ["[rotation]".to_owned(), format!("queue_days = {days}")]))
+    let lines = [format!("queue_days = {days}"), format!("overlap_days = {days}")];
+    Some(finding.mend("mailseal.toml", ["[rotation]".to_owned()].iter().chain(&lines)))
 }

@@ -52,6 +52,12 @@ impl SendmailCf {
         cf
     }
 
+    /// Whether a filter has that socket.
+    pub(in crate::doctor) fn uses(&self, ours: &Endpoint) -> bool {
+        let ours = std::slice::from_ref(ours);
+        self.filters.iter().any(|filter| socket_is(&filter.socket, ours))
+    }
+
     fn option(&mut self, option: &str) {
         let Some((name, value)) = option.split_once('=') else { return };
         let (name, value) = (name.trim(), value.trim());

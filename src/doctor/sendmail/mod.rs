@@ -214,7 +214,8 @@ fn queue_lifetime(cf: &SendmailCf, facts: &Facts) -> Option<Finding> {
         kept / DAY_SECS
     );
     let finding = Finding::new("queue-lifetime", Severity::Warning, says);
-    Some(finding.mend("mailseal.toml", ["[rotation]".to_owned(), format!("queue_days = {days}")]))
+    let lines = [format!("queue_days = {days}"), format!("overlap_days = {days}")];
+    Some(finding.mend("mailseal.toml", ["[rotation]".to_owned()].iter().chain(&lines)))
 }
 
 /// 8-bit text is re-encoded for a host that does not announce 8BITMIME, after we have signed.

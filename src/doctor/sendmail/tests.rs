@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::Loaded;
-use crate::doctor::examine;
+use crate::config::{Endpoint, Loaded};
+use crate::doctor::{Permissions, SocketFact, SocketState, examine};
 
 const CF: &str = "\
 O InputMailFilters=mailseal
@@ -67,6 +67,22 @@ fn each_fault_has_its_finding() {
         assert_ne!(cf, CF, "{old}");
         assert_eq!(names(&cf), wanted, "{new}");
     }
+}
+
+#[test]
+fn the_way_to_a_socket_must_be_safe() {
+    let unsafe_with = |mode: u32| {
+        let socket = "local:/run/mailseal/milter.sock";
+        let mut facts = facts(&CF.replace("inet:8891@127.0.0.1", socket));
+        let endpoint: Endpoint = socket.parse().unwrap();
+        facts.config.milter.listen = vec![endpoint.clone()];
+        let of = |path: &str, mode| Permissions { path: path.into(), mode, uid: 0, gid: 0 };
+        let way = vec![of("/", 0o755), of("/run", mode), of("milter.sock", 0o666)];
+        facts.sockets = vec![SocketFact { endpoint, state: SocketState::Listens, way }];
+        examine(&facts).findings.iter().any(|one| one.name == "socket-unsafe")
+    };
+    assert!(!unsafe_with(0o755));
+    assert!(unsafe_with(0o1777) && unsafe_with(0o775));
 }
 
 #[test]
