@@ -56,7 +56,9 @@ impl RuleSet {
                     Complaint::new("has no examples").hint("add examples.hit and examples.miss"),
                 );
             }
-            cost::costs(rule).into_iter().for_each(|complaint| say(number, complaint));
+            for complaint in cost::costs(rule) {
+                say(number, complaint);
+            }
         }
         self.broad(ham, &mut say);
         findings.sort_by_key(|(number, _)| *number);
@@ -131,9 +133,10 @@ fn unreachable_behind(rule: &Rule) -> Complaint {
 
 /// The rule that has taken the last of the lines that a rule is asked of.
 fn all_taken<'a>(rule: &LineRule, taken: &[(Kind, &'a Rule)]) -> Option<&'a Rule> {
-    let taker = |kind: &Kind| taken.iter().find(|(other, _)| other == kind).map(|(_, rule)| *rule);
-    let takers: Option<Vec<&Rule>> = rule.kinds.iter().map(taker).collect();
-    takers?.last().copied()
+    let by_kind =
+        |kind: &Kind| taken.iter().find(|(other, _)| other == kind).map(|(_, rule)| *rule);
+    let rules: Option<Vec<&Rule>> = rule.kinds.iter().map(by_kind).collect();
+    rules?.last().copied()
 }
 
 /// Whether every line that is not empty meets a condition.
@@ -150,11 +153,9 @@ fn takes_all(when: &LineCondition) -> bool {
 fn constant(when: &Condition) -> Option<bool> {
     match when {
         Condition::Test(test) => match &test.what {
-            What::Text(text) if text.pattern.hir().properties().minimum_len().is_none() => {
-                Some(false)
-            }
-            What::Text(text) if matches!(text.part, Part::Body) => {
-                cost::matches_nothing_too(text.pattern.hir()).then_some(true)
+            What::Text(on) if on.pattern.hir().properties().minimum_len().is_none() => Some(false),
+            What::Text(on) if matches!(on.part, Part::Body) => {
+                cost::matches_nothing_too(on.pattern.hir()).then_some(true)
             }
             _ => None,
         },
