@@ -30,7 +30,7 @@ pub(crate) enum Command {
     /// Print, publish, verify and lint the DNS records of a domain
     #[command(subcommand)]
     Dns(Dns),
-    /// Test the rules
+    /// Test, lint and import the rules
     #[command(subcommand)]
     Rules(Rules),
     /// Check and show the configuration
@@ -318,6 +318,16 @@ pub(crate) enum Rules {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Find rules that are most likely a mistake
+    ///
+    /// Rules that cannot be reached or cannot match, that repeat another, have no examples, cost much,
+    /// or match good mail. Exits with 1 where something was found.
+    Lint(crate::cmd::rules::lint::Lint),
+    /// Make rules of Postfix's `header_checks` and `body_checks`
+    ///
+    /// What is different, or can't be taken over, is named with its line. Exits with 1 where
+    /// something is lost.
+    Import(crate::cmd::rules::import::Import),
 }
 
 #[derive(Debug, Subcommand)]

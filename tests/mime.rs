@@ -87,7 +87,7 @@ fn members_are_listed_to_the_last_archive() {
     });
     // The directory is gone, and so is the end of the last member.
     attached(&outer[..outer.len() - 150], "a.zip", |mime| {
-        assert_eq!(paths(mime)[..2], ["1:readme.txt", "1:a.tar"])
+        assert_eq!(paths(mime)[..2], ["1:readme.txt", "1:a.tar"]);
     });
 }
 
@@ -125,7 +125,7 @@ fn a_zip_bomb_is_bounded() {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&zeros).unwrap();
     attached(&gzip.finish().unwrap(), "a.gz", |mime| {
-        assert_eq!(mime.limits(), [Limit::ArchiveRatio])
+        assert_eq!(mime.limits(), [Limit::ArchiveRatio]);
     });
 }
 

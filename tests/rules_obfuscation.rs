@@ -40,21 +40,18 @@ fn unescaped(text: &str) -> String {
     let mut rest = text;
     while let Some((before, escape)) = rest.split_once('\\') {
         plain.push_str(before);
-        rest = match escape.strip_prefix("u{").and_then(|code| code.split_once('}')) {
-            Some((code, after)) => {
-                plain.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
-                after
-            }
-            None => {
-                plain.push(match &escape[..1] {
-                    "r" => '\r',
-                    "n" => '\n',
-                    "t" => '\t',
-                    "\\" => '\\',
-                    other => panic!("no escape: {other}"),
-                });
-                &escape[1..]
-            }
+        rest = if let Some((code, after)) = escape.strip_prefix("u{").and_then(|code| code.split_once('}')) {
+            plain.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
+            after
+        } else {
+            plain.push(match &escape[..1] {
+                "r" => '\r',
+                "n" => '\n',
+                "t" => '\t',
+                "\\" => '\\',
+                other => panic!("no escape: {other}"),
+            });
+            &escape[1..]
         };
     }
     plain + rest

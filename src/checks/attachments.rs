@@ -35,7 +35,7 @@ pub(crate) fn findings(config: &Attachments, mime: &Mime<'_>) -> Vec<Finding> {
     let attachments = mime.attachments();
     let denied = attachments.iter().flat_map(|attachment| denied(config, attachment));
     let encrypted = attachments.iter().filter(|attachment| attachment.is_encrypted);
-    let encrypted = encrypted.map(|attachment| name(attachment));
+    let encrypted = encrypted.map(name);
     let ambiguities = mime.structural_ambiguities();
     let ambiguities = ambiguities.iter().filter(|found| config.ambiguities.contains(found));
     let limits = mime.structural_limits();
@@ -84,12 +84,12 @@ fn denied(config: &Attachments, attachment: &Attachment) -> Vec<String> {
         AttachmentMode::Deny => {
             let by_name = attachment.names.iter().filter(|name| is_listed(config, name));
             let by_type = types.filter(|kind| config.types.contains(*kind));
-            by_name.map(|name| text::visible(name)).chain(by_type.map(text::visible)).collect()
+            by_name.map(text::visible).chain(by_type.map(text::visible)).collect()
         }
         AttachmentMode::Allow => {
             let by_name = attachment.names.iter().filter(|name| !is_listed(config, name));
             let by_type = attachment.true_type.filter(|kind| !config.types.contains(*kind));
-            by_name.map(|name| text::visible(name)).chain(by_type.map(text::visible)).collect()
+            by_name.map(text::visible).chain(by_type.map(text::visible)).collect()
         }
     };
     if config.members {

@@ -10,7 +10,7 @@ pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
 mod replay;
-mod rules;
+pub(crate) mod rules;
 mod scan;
 mod serve;
 

@@ -1,4 +1,7 @@
-//! `mailseal rules`: test.
+//! `mailseal rules`: test, lint, import.
+
+pub(crate) mod import;
+pub(crate) mod lint;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +15,8 @@ use crate::cli::{ConfigArg, Rules};
 pub(crate) fn run(command: Rules) -> anyhow::Result<Outcome> {
     match command {
         Rules::Test { dir, counts, config } => test(dir, counts.as_deref(), &config),
+        Rules::Lint(args) => lint::run(&args),
+        Rules::Import(args) => import::run(&args),
     }
 }
 

@@ -69,11 +69,11 @@ fn one(draft: &mut Draft, option: &Directive) {
              verify.dmarc_psl shows what the list would have said",
         ),
         "authservidwithjobid" => {
-            draft.change(option, "the authserv-id stands alone; the log has the queue id")
+            draft.change(option, "the authserv-id stands alone; the log has the queue id");
         }
         "softwareheader" => draft.change(option, "no such field is written"),
         "rejectstring" => {
-            draft.change(option, "the reply names the domain, the cause and the queue id")
+            draft.change(option, "the reply names the domain, the cause and the queue id");
         }
         "domainwhitelistsize" | "testdnsdata" => {}
         key if REPORTS.contains(&key) => {

@@ -21,13 +21,13 @@ impl Inspection {
         let mut inspection = Self::of(runtime, draft, Lookups::traced(traces.clone())).await;
         let body = Bytes::from(body);
         inspection.subject.explained = Some((traces, Some(body.clone())));
-        inspection.read(body).await
+        Box::pin(inspection.read(body)).await
     }
 
     /// The same without the explanation, for many messages.
     pub async fn judged(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
         let inspection = Self::of(runtime, draft, Lookups::default()).await;
-        inspection.read(Bytes::from(body)).await
+        Box::pin(inspection.read(Bytes::from(body))).await
     }
 
     async fn of(runtime: &Arc<Runtime>, draft: Draft, mut lookups: Lookups) -> Self {

@@ -135,6 +135,18 @@ impl Deed {
         !self.shadow && self.acts.iter().any(accepts)
     }
 
+    /// Whether nothing that a later line of the message says matters any more.
+    pub(super) fn settles(&self) -> bool {
+        let refuses = matches!(self.action(), Action::Reject | Action::Tempfail | Action::Discard);
+        self.ends() || refuses && !self.shadow
+    }
+
+    /// Whether a message is any different for it.
+    pub(super) fn does_something(&self) -> bool {
+        let is_none = |act: &Act| matches!(act, Act::Plain(Plain::None));
+        !self.shadow && !self.acts.iter().all(is_none)
+    }
+
     /// Whether it writes what a group of the condition matched.
     pub(super) fn wants_captures(&self) -> bool {
         let fills = |act: &Act| matches!(act, Act::Edit(edit) if edit.has_groups());

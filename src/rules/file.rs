@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::action;
+use super::condition::Condition;
 use super::example::Example;
 use super::fields::{about, name};
 use super::known::{self, Known};
@@ -13,12 +14,13 @@ use super::lists::Lists;
 use super::names::{Names, REFERENCES_MAX};
 use super::reader::{Reader, missing};
 use super::rule::{Origin, Rule};
+use super::table::LineRule;
 use crate::config::ConfigErrors;
 use crate::config::error::{Complaint, quoted};
 use crate::config::source::{self, faulty};
 use crate::config::value::{Located, Value, text};
 
-const RULE_FIELDS: &[&str] = &["name", "about", "when", "examples"];
+const RULE_FIELDS: &[&str] = &["name", "about", "table", "lines", "when", "examples", "untested"];
 const EXAMPLES_SHAPE: &str = "each rule has a hit and a miss: examples.hit = ['...']";
 const EXAMPLES_FIELDS: &[&str] = &["hit", "miss"];
 
@@ -77,8 +79,11 @@ impl Reader<'_> {
         let at = entry.span().start;
         let name = self.required(table, at, "name", &text(name));
         let about = self.required(table, at, "about", &text(about));
-        let when = self.when(table, at);
-        let groups = when.as_ref().map(super::condition::Condition::groups);
+        let (when, line_rule) = self.condition_or_line_rule(table, at);
+        let groups = match &line_rule {
+            Some(line_rule) => Some(line_rule.groups()),
+            None => when.as_ref().map(Condition::groups),
+        };
         let deed = action::read(self, table, groups.as_ref());
         let examples = self.examples(table, at);
         // Only now: a rule that names itself names none.
@@ -87,9 +92,29 @@ impl Reader<'_> {
         }
         about?;
         let origin = self.origin.clone();
-        let rule = Rule { name: name?, when: when?, deed: deed?, examples: examples?, origin };
+        let (name, when, deed, examples) = (name?, when?, deed?, examples?);
+        let rule = Rule { name, when, line_rule, deed, examples, origin, at };
         self.refer(&rule, at);
         Some(rule)
+    }
+
+    /// What a rule asks of the message, or of each of its lines.
+    fn condition_or_line_rule(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+    ) -> (Option<Condition>, Option<LineRule>) {
+        if table.contains_key("table") {
+            let line_rule = self.line_rule(table, at);
+            // The table decides, and nothing else.
+            return (line_rule.is_some().then(|| Condition::Any(Vec::new())), line_rule);
+        }
+        if let Some(lines) = table.get("lines") {
+            let complaint = Complaint::new("\"lines\" without \"table\"");
+            let hint = "name the table: table = \"header-checks\"";
+            self.fault(lines.span().start, complaint.hint(hint));
+        }
+        (self.when(table, at), None)
     }
 
     /// Names are tags, so no two rules share one.
@@ -110,7 +135,12 @@ impl Reader<'_> {
     }
 
     fn examples(&mut self, table: &DeTable<'_>, at: usize) -> Option<Vec<Example>> {
+        // An imported pattern may be one that no example could be made for.
+        let untested = self.optional(table, "untested", &text(about)).is_some();
         let Some(value) = table.get("examples") else {
+            if untested {
+                return Some(Vec::new());
+            }
             self.fault(at, missing("examples", EXAMPLES_SHAPE));
             return None;
         };

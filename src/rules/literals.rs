@@ -72,12 +72,12 @@ fn letters(class: &Class) -> Option<Need> {
     let few = |count: usize| (count <= ALTERNATIVES_MAX / 4).then_some(());
     match class {
         Class::Bytes(class) => {
-            few(class.iter().map(|range| range.len()).sum())?;
+            few(class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum())?;
             let octets = class.iter().flat_map(|range| range.start()..=range.end());
             Some(octets.map(|octet| vec![octet.to_ascii_lowercase()]).collect())
         }
         Class::Unicode(class) => {
-            few(class.iter().map(|range| range.len()).sum())?;
+            few(class.iter().map(regex_syntax::hir::ClassUnicodeRange::len).sum())?;
             let chars = class.iter().flat_map(|range| range.start()..=range.end());
             Some(chars.map(|c| c.to_string().into_bytes().to_ascii_lowercase()).collect())
         }

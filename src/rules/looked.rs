@@ -8,6 +8,7 @@ use super::condition::Test;
 use super::found::Found;
 use super::part::{Part, View};
 use super::pattern::Pattern;
+use super::table::Taken;
 use crate::text::excerpt;
 
 /// The results of the tests on a message's texts and MIME parts.
@@ -15,6 +16,8 @@ use crate::text::excerpt;
 pub struct Looked {
     holds: Vec<bool>,
     places: HashMap<usize, Place>,
+    /// By table: the lines that its rules have taken.
+    pub(super) taken: Vec<Vec<Taken>>,
 }
 
 /// Where a test found something.
@@ -36,7 +39,7 @@ pub(super) struct Looking<'t> {
 
 impl Looked {
     pub(super) fn new(tests: usize) -> Self {
-        Self { holds: vec![false; tests], places: HashMap::new() }
+        Self { holds: vec![false; tests], ..Self::default() }
     }
 
     /// Whether a test holds.

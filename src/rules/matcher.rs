@@ -98,7 +98,7 @@ impl Matcher {
         for (part, view, plane) in &self.planes {
             match part {
                 Part::Body => {
-                    self.run(plane, &Looking::of(part, *view, texts.body(*view)), &mut looked)
+                    self.run(plane, &Looking::of(part, *view, texts.body(*view)), &mut looked);
                 }
                 Part::Link => {
                     for link in texts.mime().links() {

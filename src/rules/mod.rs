@@ -24,7 +24,12 @@ mod facts;
 mod fields;
 mod file;
 mod found;
+pub mod import;
 mod known;
+mod line_pattern;
+mod line_when;
+mod lines;
+pub mod lint;
 mod list;
 mod lists;
 mod literal_set;
@@ -39,6 +44,8 @@ mod plane;
 mod reader;
 mod results;
 mod rule;
+mod table;
+mod tables;
 mod texts;
 mod when;
 
@@ -68,6 +75,7 @@ use looked::Place;
 use matcher::Matcher;
 use names::Names;
 use rule::{ByName, Rule};
+use tables::Tables;
 
 /// More files are nobody's rules.
 const FILES_MAX: usize = 1000;
@@ -82,6 +90,7 @@ pub struct RuleSet {
     matcher: Matcher,
     /// The names of rules that others name.
     referred: HashSet<String>,
+    tables: Tables,
 }
 
 /// How a rule's examples came out.
@@ -134,12 +143,13 @@ impl RuleSet {
         }
         let matcher = Matcher::new(&mut rules)?;
         let referred = rules.iter().flat_map(Rule::referred).collect();
-        Ok(Self { rules, matcher, referred })
+        let tables = Tables::new(&rules)?;
+        Ok(Self { rules, matcher, referred, tables })
     }
 
     /// Whether any rule reads the body; if none does, none need be kept.
     pub fn wants_body(&self) -> bool {
-        self.matcher.wants_body()
+        self.matcher.wants_body() || self.tables.wants_body()
     }
 
     /// How many rules there are.
@@ -154,7 +164,12 @@ impl RuleSet {
 
     /// Runs all patterns over the message: what costs time where it is long.
     pub fn look(&self, texts: &Texts<'_>) -> Looked {
-        if self.is_empty() { Looked::default() } else { self.matcher.look(texts) }
+        if self.is_empty() {
+            return Looked::default();
+        }
+        let mut looked = self.matcher.look(texts);
+        looked.taken = self.tables.look(texts);
+        looked
     }
 
     /// The rules that match, in the order of files and rules, to the first that ends them, given what
@@ -168,7 +183,13 @@ impl RuleSet {
             |test: &Test| -> Option<&Place> { looked.place(test).or_else(|| envelope.place(test)) };
         let mut hits = Vec::new();
         let mut referred: HashSet<&str> = HashSet::new();
-        for rule in &self.rules {
+        for (number, rule) in self.rules.iter().enumerate() {
+            if let Some(table) = self.tables.beginning_at(number) {
+                let ends = self.table_hits(table, facts, looked, &mut hits);
+                if ends {
+                    break;
+                }
+            }
             let holds = |test: &Test| match &test.what {
                 What::Text(_) | What::Mime(_) => looked.contains(test) || envelope.contains(test),
                 What::Fact(fact) => fact.holds(facts),
@@ -186,6 +207,24 @@ impl RuleSet {
             }
         }
         hits
+    }
+
+    /// Adds the hits of a table, in the order of the lines; whether one of them ends the rules.
+    fn table_hits(
+        &self,
+        table: usize,
+        facts: &Facts<'_>,
+        looked: &Looked,
+        hits: &mut Vec<Hit>,
+    ) -> bool {
+        let mut ends = false;
+        for taken in looked.taken.get(table).into_iter().flatten() {
+            let number = self.tables.rule(table, taken.rule);
+            let Some(rule) = number.and_then(|number| self.rules.get(number)) else { continue };
+            hits.push(rule.line_hit(facts, taken));
+            ends |= rule.deed.ends();
+        }
+        ends
     }
 
     /// Whether a rule may put another author into a message.

@@ -11,6 +11,7 @@ use super::condition::{Condition, Test, What};
 use super::example::Example;
 use super::facts::Facts;
 use super::looked::Place;
+use super::table::{LineRule, Taken};
 use super::texts::Texts;
 use crate::config::error::{Complaint, Places};
 use crate::config::value::Located;
@@ -21,10 +22,15 @@ use crate::verdict::Hit;
 pub(super) struct Rule {
     /// Unique in the set, and the tag.
     pub(super) name: String,
+    /// Of a rule of a table, one that never holds.
     pub(super) when: Condition,
+    /// What a rule of a table asks of each line.
+    pub(super) line_rule: Option<LineRule>,
     pub(super) deed: Deed,
     pub(super) examples: Vec<Example>,
     pub(super) origin: Arc<Origin>,
+    /// The octet of the file where it stands.
+    pub(super) at: usize,
 }
 
 /// The file of a rule.
@@ -70,14 +76,27 @@ impl Rule {
         }
     }
 
+    /// What is reported of a line that the rule has taken.
+    pub(super) fn line_hit(&self, facts: &Facts<'_>, taken: &Taken) -> Hit {
+        let Taken { found, field, captures, .. } = taken;
+        self.deed.hit(&self.name, Some(found.clone()), facts.headers, *field, captures)
+    }
+
     /// What deserves a word at load, each as `path:line:col: message`.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.deed.warnings().iter().map(|warning| {
-            let complaint = Complaint {
-                message: format!("rule \"{}\": {}", self.name, warning.complaint.message),
-                hint: warning.complaint.hint.clone(),
-            };
-            self.origin.report(Located { at: warning.at, complaint })
+        let of_deed = self.deed.warnings().iter().map(|warning| {
+            let Located { at, complaint: Complaint { message, hint } } = warning;
+            (*at, message.clone(), hint.clone())
+        });
+        let backtracks = self.line_rule.as_ref().is_some_and(LineRule::backtracks).then(|| {
+            let hint = "write it without look-around and back-references, and without fancy";
+            let message =
+                "a pattern backtracks: a line on which it takes too many steps is not matched";
+            (self.at, message.to_owned(), Some(hint.to_owned()))
+        });
+        of_deed.chain(backtracks).map(|(at, message, hint)| {
+            let message = format!("rule \"{}\": {message}", self.name);
+            self.origin.report(Located { at, complaint: Complaint { message, hint } })
         })
     }
 
@@ -123,6 +142,9 @@ struct Judged<'e, 'm> {
 
 impl Judged<'_, '_> {
     fn matches(&self, rule: &Rule) -> bool {
+        if let Some(line_rule) = &rule.line_rule {
+            return line_rule.takes_some(self.texts.headers, self.texts.body);
+        }
         rule.when.holds(&|test| self.holds(test))
     }
 

@@ -234,7 +234,7 @@ mod tests {
         for (text, wanted) in [
             ("mail from <joe@example.org>, and on", format!("mail from <{joe}>, and on")),
             ("sender=joe@example.org", format!("sender={joe}")),
-            (r#"{"sender":"JOE@example.org"}"#, format!(r#"{{"sender":"{}"}}"#, joe)),
+            (r#"{"sender":"JOE@example.org"}"#, format!(r#"{{"sender":"{joe}"}}"#)),
             ("joe@example.org.", format!("{joe}.")),
             ("@example.org and a @ b", "@example.org and a @ b".to_owned()),
         ] {

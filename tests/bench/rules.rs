@@ -59,7 +59,7 @@ fn pattern(n: usize) -> (String, String) {
     let b = WORDS[(n * 11 + 3) % 20];
     match n % 20 {
         0 => (format!(r"\b{a}\b"), a.to_owned()),
-        _ if n % 4 == 0 => (format!(r"\b{a}[ _.-]{{1,3}}{b}{n}\b"), format!("{a} {b}{n}")),
+        _ if n.is_multiple_of(4) => (format!(r"\b{a}[ _.-]{{1,3}}{b}{n}\b"), format!("{a} {b}{n}")),
         _ if n % 4 == 1 => (
             format!(r"(?:{a}|{b})\s+(?:no|ref|id)[.:#]?\s*{n}[0-9]{{2,6}}"),
             format!("{a} no {n}123"),

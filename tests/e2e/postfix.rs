@@ -34,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("postfix::a_dead_clamd_defers_where_so_configured", a_dead_clamd_defers_where_so_configured),
     ("postfix::a_large_message_leaves_the_memory_flat", a_large_message_leaves_the_memory_flat),
     ("postfix::header_checks_hold_by_tag", header_checks_hold_by_tag),
+    ("postfix::recipes_act_on_tags", recipes_act_on_tags),
     ("postfix::one_session_has_many_messages", one_session_has_many_messages),
     ("postfix::a_bounce_is_delivered", a_bounce_is_delivered),
     ("postfix::protocol_2_is_spoken_too", protocol_2_is_spoken_too),
@@ -282,6 +283,33 @@ fn header_checks_hold_by_tag(mailroom: &Mailroom) {
     assert_eq!(queued.queue, "hold");
     mailroom.postfix().release(&queued.id);
     assert_eq!(mailroom.sink.delivery(to).values("X-Mailseal-Tag"), ["hold-me"]);
+}
+
+/// The table of `docs/tags.md`, as it stands there.
+fn recipes_act_on_tags(mailroom: &Mailroom) {
+    let send = |to: &str, tag: &str| {
+        let message = their_message(mailroom, &format!("X-Recipe: {tag}\r\n"), "Hello.\r\n");
+        send_as_them(mailroom, "tag", to, &message)
+    };
+    let to = |tag: &str| format!("{tag}@{OURS}");
+    send(&to("recipe-hold"), "forged-bounce").expect(250);
+    let held = mailroom.postfix().queued(&to("recipe-hold")).expect("it is in the queue");
+    assert_eq!(held.queue, "hold");
+
+    send(&to("recipe-redirect"), "executable-attachment").expect(250);
+    let redirected = mailroom.sink.delivery(&to("quarantine"));
+    assert_eq!(redirected.values("X-Mailseal-Tag"), ["executable-attachment"]);
+
+    let refused = send(&to("recipe-reject"), "webcam-extortion").expect(550);
+    assert!(refused.text.contains("This mail is not taken here"), "{refused}");
+
+    send(&to("recipe-discard"), "advance-fee-fraud").expect(250);
+    send(&to("recipe-none"), "none").expect(250);
+    mailroom.sink.delivery(&to("recipe-none"));
+    for name in ["recipe-redirect", "recipe-reject", "recipe-discard"] {
+        assert!(!mailroom.sink.has(&to(name)), "{name}");
+        assert!(mailroom.postfix().queued(&to(name)).is_none(), "{name}");
+    }
 }
 
 fn one_session_has_many_messages(mailroom: &Mailroom) {

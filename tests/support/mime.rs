@@ -5,7 +5,7 @@
 use mailseal::message::header::HeaderBlock;
 
 /// Splits at the first empty line; lines that are none of a field are left out.
-pub fn split(message: &[u8]) -> (HeaderBlock, Vec<u8>) {
+pub(crate) fn split(message: &[u8]) -> (HeaderBlock, Vec<u8>) {
     let mut headers = HeaderBlock::default();
     let mut field: Vec<u8> = Vec::new();
     let mut at = 0;

@@ -34,7 +34,7 @@ pub fn extension(name: &str) -> Option<String> {
 pub(super) fn double_extension(name: &str) -> Option<String> {
     let name = plain(name);
     let (stem, last) = name.rsplit_once('.')?;
-    let inner = stem.trim_end_matches(|c: char| c == ' ' || c == '_').rsplit_once('.')?.1;
+    let inner = stem.trim_end_matches([' ', '_']).rsplit_once('.')?.1;
     let is_double = DOCUMENTS.contains(&inner) && !DOCUMENTS.contains(&last) && !last.is_empty();
     (is_double && last.len() <= EXTENSION_CHARS_MAX).then(|| format!("{inner}.{last}"))
 }

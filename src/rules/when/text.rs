@@ -111,7 +111,7 @@ impl Reader<'_> {
 
     /// The octet of the file that stands for one of a string. Where the string has escapes, its
     /// beginning has to do.
-    fn within(&self, value: &Value<'_>, source: &str, offset: usize) -> usize {
+    pub(in crate::rules) fn within(&self, value: &Value<'_>, source: &str, offset: usize) -> usize {
         let written = self.origin.text.get(value.span()).unwrap_or_default();
         value.span().start + written.find(source).map_or(0, |start| start + offset)
     }
