@@ -101,7 +101,9 @@ pub(super) fn matches_nothing_too(hir: &Hir) -> bool {
 /// Whether it matches in every text that is not empty.
 pub(super) fn matches_any_text(hir: &Hir) -> bool {
     let is_all = |class: &Class| match class {
-        Class::Bytes(class) => class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum::<usize>() == 256,
+        Class::Bytes(class) => {
+            class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum::<usize>() == 256
+        }
         Class::Unicode(_) => false,
     };
     matches_nothing_too(hir) || matches!(hir.kind(), HirKind::Class(class) if is_all(class))
