@@ -210,13 +210,9 @@ fn template(text: &str) -> Result<(String, usize), String> {
             Some('(') => Some(')'),
             _ => None,
         };
-<<<<<<< HEAD
-        let (name, following) = if let Some(end) = closing { after[1..].split_once(end).ok_or("a $ with an open bracket")? } else {
-=======
         let (name, following) = if let Some(end) = closing {
             after[1..].split_once(end).ok_or("a $ with an open bracket")?
         } else {
->>>>>>> rimport
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let len = after.find(|c| !is_word(c)).unwrap_or(after.len());
             after.split_at(len)

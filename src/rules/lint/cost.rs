@@ -1,6 +1,6 @@
 //! What patterns cost more than they must.
 
-use regex_syntax::hir::{Class, ClassBytesRange, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::config::error::Complaint;
 use crate::rules::condition::What;
@@ -37,9 +37,7 @@ fn each(when: &LineCondition, visit: &mut impl FnMut(&LineTest)) {
     match when {
         LineCondition::Line(test) => visit(test),
         LineCondition::All(parts) | LineCondition::Any(parts) => {
-            for part in parts {
-                each(part, visit);
-            }
+            parts.iter().for_each(|part| each(part, visit));
         }
         LineCondition::Not(part) => each(part, visit),
     }
@@ -77,11 +75,7 @@ fn begins_with_anything(hir: &Hir) -> bool {
 /// Whether a class has nearly all octets.
 fn is_wide(hir: &Hir) -> bool {
     let HirKind::Class(Class::Bytes(class)) = hir.kind() else { return false };
-<<<<<<< HEAD
     let octets: usize = class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum();
-=======
-    let octets: usize = class.iter().map(ClassBytesRange::len).sum();
->>>>>>> rimport
     octets >= 254
 }
 
@@ -107,11 +101,9 @@ pub(super) fn matches_nothing_too(hir: &Hir) -> bool {
 /// Whether it matches in every text that is not empty.
 pub(super) fn matches_any_text(hir: &Hir) -> bool {
     let is_all = |class: &Class| match class {
-<<<<<<< HEAD
-        Class::Bytes(class) => class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum::<usize>() == 256,
-=======
-        Class::Bytes(class) => class.iter().map(ClassBytesRange::len).sum::<usize>() == 256,
->>>>>>> rimport
+        Class::Bytes(class) => {
+            class.iter().map(regex_syntax::hir::ClassBytesRange::len).sum::<usize>() == 256
+        }
         Class::Unicode(_) => false,
     };
     matches_nothing_too(hir) || matches!(hir.kind(), HirKind::Class(class) if is_all(class))
