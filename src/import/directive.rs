@@ -22,7 +22,7 @@ pub(super) fn of_opendkim(path: &Path, text: &str) -> Vec<Directive> {
     directives(text).map(|(line, name, value)| directive(path, line, name, value)).collect()
 }
 
-/// Of ClamAV: `#` begins a comment at the start of a line; quotes around a value are taken off.
+/// Of `ClamAV`: `#` begins a comment at the start of a line; quotes around a value are taken off.
 pub(super) fn of_clamav(path: &Path, text: &str) -> Vec<Directive> {
     let lines = text.lines().enumerate();
     let lines = lines.map(|(index, line)| (index + 1, line.trim()));

@@ -128,7 +128,7 @@ fn one(draft: &mut Draft, option: &Directive) {
         "mode" => mode(draft, option),
         "internalhosts" => internal_hosts(draft, option),
         "mta" => {
-            draft.set(("identity", "originating_daemons"), toml_list(&option.elements()), option)
+            draft.set(("identity", "originating_daemons"), toml_list(&option.elements()), option);
         }
         "macrolist" => macro_list(draft, option),
         "minimumkeybits" => minimum_key_bits(draft, option),
@@ -149,7 +149,7 @@ fn one(draft: &mut Draft, option: &Directive) {
             draft.set(("identity", "authserv_ids_ours"), toml_list(&option.elements()), option);
         }
         "quarantine" => {
-            draft.change(option, "a failed signature alone holds no mail; policy.dmarc does")
+            draft.change(option, "a failed signature alone holds no mail; policy.dmarc does");
         }
         key if key.starts_with("on-") => action(draft, option),
         key if ["ldap", "vbr-", "atps"].iter().any(|start| key.starts_with(start)) => {
@@ -260,8 +260,8 @@ fn oversign(draft: &mut Draft, option: &Directive) {
 fn fields(draft: &mut Draft, option: &Directive) {
     let is_omitted = option.key == "omitheaders";
     let names = option.elements();
-    let is_edit = |name: &&str| *name == "*" || name.starts_with(['+', '-']);
-    let mut fields = if is_omitted || names.iter().any(|name| is_edit(&name)) {
+    let is_edit = |name: &str| name == "*" || name.starts_with(['+', '-']);
+    let mut fields = if is_omitted || names.iter().any(|name| is_edit(name)) {
         Config::default().sign.fields
     } else {
         Vec::new()

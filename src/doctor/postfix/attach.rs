@@ -70,16 +70,15 @@ fn astray(
         Endpoint::Inet(_) => None,
     });
     let inside = reachable.map_or_else(|| PathBuf::from("mailseal/milter.sock"), PathBuf::from);
-    let finding = match reachable {
-        Some(_) => finding,
-        None => {
-            let path = queue.join(&inside);
-            let listen = format!("listen = [\"unix:{}\"]", path.display());
-            let dir = path.parent().unwrap_or(&queue).display().to_string();
-            finding
-                .mend("mailseal.toml", ["[milter]", &listen, "socket_group = \"postfix\""])
-                .mend("shell", [format!("install -d -o mailseal -g postfix -m 0750 {dir}")])
-        }
+    let finding = if reachable.is_some() {
+        finding
+    } else {
+        let path = queue.join(&inside);
+        let listen = format!("listen = [\"unix:{}\"]", path.display());
+        let dir = path.parent().unwrap_or(&queue).display().to_string();
+        finding
+            .mend("mailseal.toml", ["[milter]", &listen, "socket_group = \"postfix\""])
+            .mend("shell", [format!("install -d -o mailseal -g postfix -m 0750 {dir}")])
     };
     let line = format!("smtpd_milters = unix:{}", inside.display());
     Some(finding.mend("main.cf", [line, "non_smtpd_milters = $smtpd_milters".to_owned()]))
