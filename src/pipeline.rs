@@ -5,7 +5,10 @@
 
 mod checking;
 mod leave;
+mod reading;
+mod trail;
 mod verifying;
+mod whole;
 
 use std::sync::Arc;
 
@@ -17,23 +20,24 @@ use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
 use crate::checks;
 use crate::checks::identity_gate::Mismatch;
-use crate::dkim::digest::{BodyHasher, BodyHashes};
-use crate::message::Draft;
+use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::{self, Decided, Origin, Role};
+use crate::message::{Draft, Offers};
 use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
 use crate::sign::{self, NotSigned, Signers};
-use crate::verdict::{Disposition, Hit, Verdict};
+use crate::verdict::{Disposition, Hit, Trail, Verdict};
 use leave::{leave, unsigned};
+use reading::Read;
 
-/// How much of a message is handed on at once where all of it is there already.
-const CHUNK_BYTES: usize = 65_536;
+use self::trail::timed;
 
 /// A message whose body is on its way.
 pub struct Inspection {
@@ -51,8 +55,9 @@ struct Subject {
     now: u64,
     envelope: Envelope,
     headers: Arc<HeaderBlock>,
-    over_limit: Option<&'static str>,
+    over_limit: Option<Limit>,
     is_space_assumed: bool,
+    offers: Offers,
     origin: Origin,
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
@@ -62,8 +67,12 @@ struct Subject {
     /// Why nobody is to sign it, where it could be expected.
     not_signed: Option<NotSigned>,
     reasons: Vec<String>,
-    /// What an explanation of the results needs, where somebody wants to read one.
-    explained: Option<(Traces, Bytes)>,
+    /// What an explanation of the results needs, where somebody wants to read one: the look-ups, and
+    /// the body where it is all there.
+    explained: Option<(Traces, Option<Bytes>)>,
+    /// When the header was complete.
+    opened: Instant,
+    trail: Trail,
 }
 
 /// What was found once the message is through.
@@ -72,7 +81,9 @@ struct Found {
     auth: Authentication,
     scan: Option<ScanResult>,
     scan_times: Option<ScanTimes>,
-    /// `None` where the rules did not end in time.
+    /// What the beginning of the body says; `None` where reading it did not end in time.
+    read: Option<Read>,
+    /// The rules that match; `None` likewise.
     hits: Option<Vec<Hit>>,
 }
 
@@ -87,12 +98,14 @@ impl Inspection {
     /// Decides origin and role, and starts everything that the header tells to look up.
     pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
         let mut subject = Subject::new(runtime, draft);
+        subject.follow(&lookups);
         let plan = subject.plan();
         let (lookups, mut wants) = match &plan {
             Plan::Verify => subject.start_verifying(lookups),
             Plan::Sign(signers) => (Lookups::default(), signers.body_wants().collect()),
             Plan::Pass => (Lookups::default(), Vec::new()),
         };
+        wants.extend(subject.wants_for_another_author());
         subject.choose_sealing(&plan);
         wants.extend(subject.sealing.as_ref().map(Sealing::body_want));
         let sink = subject.open_sink(BodyHasher::new(wants)).await;
@@ -101,10 +114,27 @@ impl Inspection {
 
     /// Takes the next chunk of the body.
     pub async fn write(&mut self, chunk: Bytes) {
+        self.subject.trail.octets += chunk.len() as u64;
         if let Plan::Sign(signers) = &mut self.plan {
             signers.update(&chunk);
         }
         self.sink.write(chunk).await;
+    }
+
+    /// The memory that it fills.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.subject.headers.held_bytes() + self.sink.held_bytes()
+    }
+
+    /// Lets go of all that came so far, and takes no more: there is no room for the message now.
+    pub(crate) fn turn_away(&mut self, limit: Limit) {
+        let Self { subject, plan, lookups, sink } = self;
+        subject.over_limit = Some(limit);
+        subject.headers = Arc::default();
+        subject.sealing = None;
+        *plan = Plan::Pass;
+        *lookups = Lookups::default();
+        *sink = BodySink::new(BodyHasher::new(Vec::new()), 0, None);
     }
 
     /// Ends the message and judges it. Some MTAs know their queue id only now.
@@ -113,37 +143,25 @@ impl Inspection {
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
-        let Body { hashes, kept, scan } = sink.finish();
-        let (auth, scan, hits) = tokio::join!(
-            subject.authenticate(&plan, lookups, &hashes),
-            subject.scanned(scan),
-            subject.matched(kept),
+        let Body { hashes, kept, octets, scan } = sink.finish();
+        let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
+            timed(subject.authenticate(&plan, lookups, &hashes)),
+            timed(subject.scanned(scan)),
+            timed(subject.read(kept, octets)),
         );
+        subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
-    }
-
-    /// Judges a message that is all there, and explains the results.
-    pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
-        let traces = Traces::default();
-        let mut lookups = Lookups::traced(traces.clone());
-        if runtime.config.verify.enabled {
-            lookups.start_iprev(runtime, &draft.envelope.client);
-        }
-        let mut inspection = Self::open(runtime, draft, lookups).await;
-        let mut body = Bytes::from(body);
-        inspection.subject.explained = Some((traces, body.clone()));
-        while !body.is_empty() {
-            inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
-        }
-        inspection.finish(None).await
+        subject.reasons.extend(read.as_ref().and_then(Read::unread));
+        let judge = |read| subject.judge(read, &auth, scan.as_ref(), octets);
+        let hits = read.as_ref().map(judge);
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits })
     }
 }
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit, is_space_assumed } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed, offers } = draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
@@ -154,12 +172,15 @@ impl Subject {
             headers: Arc::new(headers),
             over_limit,
             is_space_assumed,
+            offers,
             origin,
             sealing: None,
             mismatch: None,
             not_signed: None,
             reasons: vec![reason],
             explained: None,
+            opened: Instant::now(),
+            trail: Trail::default(),
         }
     }
 
@@ -193,6 +214,13 @@ impl Subject {
         }
     }
 
+    /// A rule may put an author into the message that we sign for.
+    fn wants_for_another_author(&self) -> Option<BodyWant> {
+        let Runtime { rules, config, .. } = &*self.runtime;
+        let may_sign = self.origin.is_ours() && self.over_limit.is_none();
+        (may_sign && rules.edits_author()).then(|| sign::body_want(&config.sign))
+    }
+
     fn choose_sealing(&mut self, plan: &Plan) {
         let unverified = !self.origin.is_ours() && !matches!(plan, Plan::Verify);
         if unverified || self.over_limit.is_some() {
@@ -211,19 +239,11 @@ impl Subject {
         }
     }
 
-    async fn matched(&self, body: Vec<u8>) -> Option<Vec<Hit>> {
-        match self.over_limit {
-            Some(_) => Some(Vec::new()),
-            None => Runtime::match_rules(&self.runtime, &self.headers, body, self.deadline).await,
-        }
-    }
-
     async fn open_sink(&self, hasher: BodyHasher) -> BodySink {
-        let Runtime { config, rules, scanner, .. } = &*self.runtime;
+        let Runtime { config, scanner, .. } = &*self.runtime;
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {
@@ -231,7 +251,7 @@ impl Subject {
             scan.write(Bytes::copy_from_slice(self.headers.octets())).await;
             scan.write(Bytes::from_static(b"\r\n")).await;
         }
-        BodySink::new(hasher, kept_bytes_max, scan)
+        BodySink::new(hasher, self.kept_bytes_max(), scan)
     }
 }
 
@@ -242,6 +262,7 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
     let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
+    let begun = Instant::now();
     let (signed, changes) = if is_delivered {
         leave(&mut subject, plan, &found, &decision)
     } else {
@@ -250,8 +271,11 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         (signed, Vec::new())
     };
     subject.reasons.extend(decision.reasons);
+    subject.trail.times.sign = begun.elapsed();
+    let limits = limits(&subject, &found);
     Verdict {
-        queue_id: subject.envelope.queue_id,
+        queue_id: subject.envelope.queue_id.clone(),
+        trail: subject.trail(),
         disposition: decision.disposition,
         reply: decision.reply,
         origin: subject.origin,
@@ -261,9 +285,17 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         scan: found.scan,
         scan_times: found.scan_times,
         not_signed: signed.without,
+        limits,
         changes,
         reasons: subject.reasons,
     }
+}
+
+/// The limits that the message came up against.
+fn limits(subject: &Subject, found: &Found) -> Vec<Limit> {
+    let time = found.hits.is_none().then_some(Limit::MessageTime);
+    let body = found.read.as_ref().is_some_and(Read::is_cut).then_some(Limit::KeptBody);
+    [subject.over_limit, time, body].into_iter().flatten().collect()
 }
 
 fn findings<'a>(
@@ -281,6 +313,7 @@ fn findings<'a>(
         checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
+        offers: subject.offers,
     }
 }
 

@@ -5,6 +5,7 @@
 //! one step wins inside it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
+mod offers;
 mod rules;
 mod scan;
 
@@ -12,9 +13,11 @@ use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
 use crate::checks;
 use crate::config::{self, Config, Exempt};
+use crate::message::Offers;
 use crate::message::address::{Author, is_or_is_at};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
 use crate::text;
@@ -42,7 +45,9 @@ pub(crate) struct Findings<'a> {
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
-    pub over_limit: Option<&'static str>,
+    pub over_limit: Option<Limit>,
+    /// What the MTA lets us do.
+    pub offers: Offers,
 }
 
 /// Policy's answer.
@@ -104,7 +109,8 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
         reasons.extend(more);
     }
     reasons.extend(rules::shadows(findings.hits));
-    Decision { tags, reasons, ..decision }
+    let decision = Decision { tags, reasons, ..decision };
+    decision.within(findings.offers, findings.envelope.queue_id.as_deref())
 }
 
 /// What becomes of the message, by the finding that decides.
@@ -139,6 +145,7 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     let author = findings.author;
     let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
+    let accepted = findings.hits.into_iter().flatten().any(Hit::accepts);
     let treatment = config.clamav.treatment_of(findings.origin);
     [
         findings.scan.and_then(|scan| scan::finding(treatment, scan)).into_iter().collect(),
@@ -152,21 +159,25 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
         findings
             .checks
             .iter()
-            .filter(|found| !(exempt && found.lifted_by_exemption))
+            .filter(|found| {
+                let is_lifted =
+                    (accepted && found.lifted_by_accept) || (exempt && found.lifted_by_exemption);
+                !is_lifted
+            })
             .map(found_by_check)
             .collect(),
     ]
 }
 
-fn over_limit(limit: &str) -> Vec<Finding> {
-    vec![Finding {
-        action: Action::Reject,
-        tag: None,
-        code: 552,
-        enhanced: "5.3.4",
-        cause: format!("message is over {limit}"),
-        told: None,
-    }]
+fn over_limit(limit: Limit) -> Vec<Finding> {
+    let (action, code, enhanced, cause) = match limit {
+        // RFC 3463 §3.4: "system not accepting network messages", for a host under excessive load.
+        limit if limit.is_passing() => {
+            (Action::Tempfail, 451, "4.3.2", format!("no room for the message now: {limit}"))
+        }
+        limit => (Action::Reject, 552, "5.3.4", format!("message is over {limit}")),
+    };
+    vec![Finding { action, tag: None, code, enhanced, cause, told: None }]
 }
 
 fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {

@@ -2,18 +2,21 @@
 
 mod change;
 mod hit;
+pub mod trail;
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::auth::Authentication;
+use crate::message::limit::Limit;
 use crate::message::origin::{Origin, Role};
 use crate::scan::{ScanResult, ScanTimes};
 use crate::sign::NotSigned;
 
 pub use change::Change;
 pub use hit::{Effect, Hit};
+pub use trail::{Story, Times, Trail};
 
 /// How an operator wants a finding treated: the values of the policy settings and of a rule's
 /// `action`, ordered by strictness, so that the strictest of one step is their maximum.
@@ -117,8 +120,14 @@ pub struct Verdict {
     /// How long it took; not part of the record that `check` prints, which is the same every time.
     #[serde(skip)]
     pub scan_times: Option<ScanTimes>,
+    /// What the log tells beside it.
+    #[serde(skip)]
+    pub trail: Trail,
     /// Why it has no signature, or none of some key; as labels.
     pub not_signed: Vec<NotSigned>,
+    /// The limits that it came up against, by the keys of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
     /// The edits, in the order in which they are applied.
     pub changes: Vec<Change>,
     /// Why, in sentences.
@@ -136,10 +145,16 @@ impl fmt::Display for Verdict {
         writeln!(f, "role {}", self.role.as_str())?;
         write!(f, "{}", self.auth)?;
         for hit in &self.hits {
-            writeln!(f, "hit {hit} {}", hit.matched)?;
+            match &hit.found {
+                Some(found) => writeln!(f, "hit {hit} {found}")?,
+                None => writeln!(f, "hit {hit} nothing that it rules out")?,
+            }
         }
         if let Some(scan) = &self.scan {
             writeln!(f, "scan {}", scan.in_full())?;
+        }
+        for limit in &self.limits {
+            writeln!(f, "limit {limit}")?;
         }
         for change in &self.changes {
             writeln!(f, "change {change}")?;

@@ -67,7 +67,10 @@ fn play(case: &Case, addr: SocketAddr) -> Outcome {
     let mut macros = vec![(b'E', "i", settings.queue_id.as_str())];
     macros.extend(settings.daemon_name.as_deref().map(|name| (b'C', "{daemon_name}", name)));
     macros.extend(settings.auth.as_deref().map(|user| (b'M', "{auth_authen}", user)));
-    let unfolded = |value: &[u8]| String::from_utf8_lossy(value).replace("\r\n", "\n").into_bytes();
+    macros.extend(settings.tls.as_deref().map(|version| (b'H', "{tls_version}", version)));
+    let unfolded = |value: &[u8]| {
+        value.split(|&o| o == b'\n').map(without_cr).collect::<Vec<_>>().join(&b'\n')
+    };
     let mail = Mail {
         client_name: &settings.client_name,
         client_addr: &client_addr,
@@ -82,6 +85,10 @@ fn play(case: &Case, addr: SocketAddr) -> Outcome {
         chunk: 37,
     };
     Mta::connect(addr).unwrap().deliver(&mail).unwrap()
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// What the MTA was told, in the words of a verdict.

@@ -69,13 +69,11 @@ fn entry(line: &str, at: usize) -> Result<Line, Located> {
         let complaint = Complaint::new(format!("{} ends with a colon", quoted(written)));
         return refused(complaint.hint("this is no file of aliases: write no colon"));
     }
-    match key(written) {
-        Some(key) => Ok(Line { key, logins: logins.to_owned(), at }),
-        None => {
-            let complaint = Complaint::new(format!("{} is no address", quoted(written)));
-            refused(complaint.hint("write USER@DOMAIN, USER or @DOMAIN"))
-        }
-    }
+    let Some(key) = key(written) else {
+        let complaint = Complaint::new(format!("{} is no address", quoted(written)));
+        return refused(complaint.hint("write USER@DOMAIN, USER or @DOMAIN"));
+    };
+    Ok(Line { key, logins: logins.to_owned(), at })
 }
 
 /// Where the key ends; `None` where its quotes do not.

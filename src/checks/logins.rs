@@ -124,15 +124,15 @@ impl Logins {
         terms: Terms<'_>,
     ) -> Ownership {
         let local_part = local_part.to_lowercase();
-        let base = without_extension(&local_part, terms.delimiters);
+        let stem = without_extension(&local_part, terms.delimiters);
         let is_bare = terms.bare_domains.iter().any(|bare| bare == domain);
         let in_domain = |local: &str| Some(format!("{local}@{domain}"));
-        let bare = |local: &str| is_bare.then(|| format!("{local}@"));
+        let alone = |local: &str| is_bare.then(|| format!("{local}@"));
         let keys = [
             in_domain(&local_part),
-            base.and_then(in_domain),
-            bare(&local_part),
-            base.and_then(bare),
+            stem.and_then(in_domain),
+            alone(&local_part),
+            stem.and_then(alone),
             in_domain(""),
         ];
         let Some(owners) = keys.into_iter().flatten().find_map(|key| self.owners.get(&key)) else {

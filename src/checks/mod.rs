@@ -4,17 +4,19 @@
 //! the configuration has for it beside that. `policy.rs` takes all of them as one step below the
 //! rules. To add a check: a file, a section of the configuration, a call in [`findings`] and a case.
 
+pub(crate) mod attachments;
 pub mod identity_gate;
 mod login_line;
 pub mod logins;
 mod loops;
 pub(crate) mod own_domains;
+pub(crate) mod report;
 mod shown;
 mod spoof;
 
 use crate::auth::Authentication;
 use crate::config::Config;
-use crate::message::address::is_or_is_at;
+use crate::message::address::{is_or_is_at, sender_domain};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
@@ -22,6 +24,7 @@ use crate::text;
 use crate::verdict::Action;
 use identity_gate::Mismatch;
 use own_domains::OwnDomains;
+use report::Returned;
 use spoof::Spoof;
 
 /// What the checks look at.
@@ -39,6 +42,8 @@ pub(crate) struct Facts<'a> {
     pub auth: &'a Authentication,
     /// The domains that are ours.
     pub own: OwnDomains<'a>,
+    /// What a delivery report returns, where it is one and that can be told.
+    pub returned: Option<Returned>,
     /// What the identity gate found before signing.
     pub mismatch: Option<&'a Mismatch>,
 }
@@ -72,6 +77,7 @@ pub(crate) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     if facts.origin == Origin::Inbound {
         findings.extend(own_domain_spoof(facts));
         findings.extend(delivery_loop(facts));
+        findings.extend(foreign_report(facts));
         findings.extend(success_notice(facts));
     }
     findings
@@ -114,6 +120,22 @@ fn delivery_loop(facts: &Facts<'_>) -> Option<Finding> {
     let recipient = text::visible(found.recipient);
     let cause = format!("mail for {recipient} has been delivered there: Delivered-To names it");
     Some(finding(action, "delivery-loop", "5.4.6", cause))
+}
+
+/// Only to the domains that sign: others send mail that no signature could show to be ours.
+fn foreign_report(facts: &Facts<'_>) -> Option<Finding> {
+    let what = match facts.returned? {
+        Returned::Ours => return None,
+        Returned::Foreign => "returns mail that has no signature of ours",
+        Returned::Nothing => "returns nothing of the mail that it is on",
+    };
+    let is_to_signer = |recipient: &&String| {
+        let domain = sender_domain(recipient);
+        domain.is_some_and(|domain| facts.own.sign(&domain)) && !is_exempt(facts, recipient)
+    };
+    let recipient = facts.envelope.recipients.iter().find(is_to_signer)?;
+    let cause = format!("delivery report to {} {what}", text::visible(recipient));
+    Some(finding(facts.config.backscatter.report, "foreign-report", "5.7.1", cause))
 }
 
 /// Nothing is reported on mail with a null reverse path, whatever it asks for (RFC 3461 §5.2.10).

@@ -16,13 +16,22 @@ pub(crate) struct OwnDomains<'a> {
 impl OwnDomains<'_> {
     /// Whether a domain, normalized, is one of them or below one.
     pub(crate) fn hold(&self, domain: &str) -> bool {
-        let is_ours = |domain: &str| match self.named.is_empty() {
-            true => !self.keys.for_domain(domain).is_empty(),
-            false => self.named.contains(domain),
-        };
-        let below = domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..]);
-        std::iter::once(domain).chain(below).any(is_ours)
+        if self.named.is_empty() {
+            return self.sign(domain);
+        }
+        with_parents(domain).any(|domain| self.named.contains(domain))
     }
+
+    /// Whether a domain, normalized, or one above it has active keys.
+    pub(crate) fn sign(&self, domain: &str) -> bool {
+        with_parents(domain).any(|domain| !self.keys.for_domain(domain).is_empty())
+    }
+}
+
+/// The domain, and those above it.
+fn with_parents(domain: &str) -> impl Iterator<Item = &str> {
+    let above = domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..]);
+    std::iter::once(domain).chain(above)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use mailseal::checks::logins::Logins;
 use mailseal::config::sample::sample;
+use mailseal::runtime::load_rules;
 
 use super::print::{complain, print};
 use super::{Outcome, UsageError, load};
@@ -20,8 +21,11 @@ fn check(arg: &ConfigArg) -> anyhow::Result<Outcome> {
         return Err(UsageError("name the file: mailseal config check FILE".to_owned()).into());
     };
     let loaded = load(arg)?;
-    for warning in loaded.warnings {
+    for warning in &loaded.warnings {
         complain(&format!("{}: warning: {warning}", path.display()));
+    }
+    for warning in load_rules(&loaded.config.rules)?.warnings() {
+        complain(&format!("warning: {warning}"));
     }
     if let Some(map) = loaded.config.identity_gate.map_in_force() {
         for warning in Logins::load(map)?.warnings() {

@@ -15,18 +15,28 @@ use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
-    telemetry::init(&config.telemetry);
+    telemetry::init(&config.telemetry)?;
     // Before the sockets are open: whoever sees them may send the signal at once.
-    let (end, reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
+    let ((end, end_at_once), reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
     let runtime = Runtime::build(config.clone())?;
     announce(&runtime, args.observe);
     let daemon = Daemon::bind(runtime).await?.reloading(reloads);
-    print::print(&attachments(daemon.endpoints(), &config))?;
+    if let Err(error) = print::print(&attachments(daemon.endpoints(), &config)) {
+        // They are for who sets up an MTA; mail need not wait for it.
+        tracing::warn!("the lines for the MTA are not shown: {error}");
+    }
     for endpoint in daemon.endpoints() {
         tracing::info!(%endpoint, "listening");
     }
-    daemon.run(args.observe, end).await?;
-    tracing::info!("stopped");
+    tokio::select! {
+        served = daemon.run(args.observe, end) => {
+            served?;
+            tracing::info!("stopped");
+        }
+        () = end_at_once => {
+            tracing::warn!("told a second time to stop: messages under way are cut off");
+        }
+    }
     Ok(Outcome::Done)
 }
 
@@ -34,8 +44,16 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
 fn announce(runtime: &Runtime, observe: bool) {
     let Runtime { config, keys, key_problems, rules, .. } = runtime;
     let keys = keys.current();
+    if nix::unistd::geteuid().is_root() {
+        tracing::warn!(
+            "running as root, which mailseal never needs: give it a user of its own (User= in its unit)"
+        );
+    }
     for problem in key_problems {
         tracing::error!("key store: {problem}");
+    }
+    for warning in rules.warnings() {
+        tracing::warn!("{warning}");
     }
     for warning in runtime.logins.iter().flat_map(Logins::warnings) {
         tracing::warn!("identity_gate.map: {warning}");

@@ -3,17 +3,23 @@
 //! From it come the sample config, the defaults, and the names that a config file may use. To add a
 //! key: a field here, a line in `resolve`, and a case in `tests/bad_configs/`.
 
+mod attachments;
 mod checks;
 mod clamav;
+mod limits;
 mod policy;
 mod publish;
 mod rotation;
+mod telemetry;
 
+use attachments::ATTACHMENTS;
 use checks::{BACKSCATTER, IDENTITY_GATE, OWN_DOMAIN_SPOOF};
 use clamav::{CLAMAV, CLAMAV_ORIGIN};
+use limits::LIMITS;
 use policy::{POLICY, POLICY_EXEMPT};
 use publish::PUBLISH;
 use rotation::{ROTATION, WATCH};
+use telemetry::TELEMETRY;
 
 /// A section of the file.
 pub struct Section {
@@ -90,6 +96,7 @@ pub const SECTIONS: &[Section] = &[
     section("identity_gate", "Whom an authenticated user may write as.", IDENTITY_GATE),
     section("own_domain_spoof", "Mail from outside that looks like ours.", OWN_DOMAIN_SPOOF),
     section("backscatter", "Bounces to strangers, and of them.", BACKSCATTER),
+    section("attachments", "The attachments and the structure of mail from outside.", ATTACHMENTS),
     section("clamav", "Virus scanning. Off until servers are named.", CLAMAV),
     Section {
         name: "clamav.origin",
@@ -98,7 +105,7 @@ pub const SECTIONS: &[Section] = &[
         repeated: true,
         fields: CLAMAV_ORIGIN,
     },
-    section("limits", "What one message may cost.", LIMITS),
+    section("limits", "What one message may cost, and all of them together.", LIMITS),
     section("telemetry", "Logs and metrics.", TELEMETRY),
 ];
 
@@ -291,37 +298,5 @@ const RULES: &[Field] = &[
         "body_bytes_max",
         "1048576",
         "How many octets of a body the rules see, from 0 to 67108864.",
-    ),
-];
-
-const LIMITS: &[Field] = &[
-    key(
-        "header_bytes_max",
-        "1048576",
-        "Octets of the header block, from 1024 to 16777216. A larger one gets 552 5.3.4.",
-    ),
-    key("header_fields_max", "5000", "Header fields, from 1 to 100000."),
-    key("recipients_max", "1000", "Recipients, from 1 to 100000."),
-    key(
-        "message_secs_max",
-        "30",
-        "All of one message's look-ups, scan and rules, in seconds, from 1 to 300. Clients give\n\
-         up on a slow answer to the final dot, and deliver twice.",
-    ),
-];
-
-const TELEMETRY: &[Field] = &[
-    key("log", r#""text""#, "The form of log lines: \"text\" for people, \"json\" for machines."),
-    key(
-        "level",
-        r#""info""#,
-        "The lowest level that is logged: \"error\", \"warn\", \"info\", \"debug\" or \"trace\".",
-    ),
-    unset(
-        "metrics",
-        r#""127.0.0.1:9464""#,
-        "The address and port where Prometheus finds /metrics, and a load balancer /healthz and\n\
-         /readyz. Whoever reaches it can read counts and the names of rules, signing domains and\n\
-         clamds.",
     ),
 ];

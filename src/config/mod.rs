@@ -7,6 +7,8 @@
 //!
 //! Failure: a file that cannot be read, and all faults of one that can, are `ConfigErrors`.
 
+mod attachments;
+pub(crate) mod caret;
 mod checks;
 mod clamav;
 pub mod endpoint;
@@ -19,6 +21,7 @@ mod resolve;
 pub mod sample;
 mod section;
 pub(crate) mod source;
+mod telemetry;
 pub(crate) mod value;
 mod warnings;
 mod words;
@@ -35,10 +38,12 @@ pub use crate::keys::Policy as Rotation;
 use crate::sign::map::SignMap;
 use crate::verdict::Action;
 
+pub use attachments::{AttachmentMode, Attachments};
 pub use checks::{Backscatter, IdentityGate, OwnDomainSpoof, ReplyTo};
 pub use clamav::{Balance, Clamav, OnOversize, ScanTreatment, ScanTreatmentOf};
 pub use endpoint::Endpoint;
 pub use error::ConfigErrors;
+pub use telemetry::{LogFormat, PersonalData, Telemetry};
 
 /// Everything the operator can set.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -71,6 +76,8 @@ pub struct Config {
     pub own_domain_spoof: OwnDomainSpoof,
     /// `[backscatter]`
     pub backscatter: Backscatter,
+    /// `[attachments]`
+    pub attachments: Attachments,
     /// `[clamav]`
     pub clamav: Clamav,
     /// `[limits]`
@@ -317,7 +324,7 @@ pub struct Rules {
     pub body_bytes_max: usize,
 }
 
-/// `[limits]`: what one message may cost.
+/// `[limits]`: what one message may cost, and all together.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Octets of the header block.
@@ -328,24 +335,10 @@ pub struct Limits {
     pub recipients_max: usize,
     /// All of one message's look-ups, scan and rules.
     pub message: Duration,
-}
-
-/// `[telemetry]`: logs and metrics.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Telemetry {
-    /// The form of log lines.
-    pub log: LogFormat,
-    /// The lowest level that is logged.
-    pub level: String,
-    /// Where metrics and health are served.
-    pub metrics: Option<SocketAddr>,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
+    /// Messages under way at once.
+    pub transactions_max: usize,
+    /// What they hold together, in octets.
+    pub memory_bytes_max: usize,
+    /// How long messages under way may take to end once the daemon is told to stop.
+    pub drain: Duration,
 }

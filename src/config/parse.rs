@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::endpoint::Endpoint;
 use super::error::{Complaint, quoted};
+use super::words;
 use crate::dns::{Kind, policy};
 use crate::keys::{DomainName, Selector};
 use crate::message::domain::{NAME_OCTETS_MAX, normalize};
@@ -169,6 +170,23 @@ pub(super) fn record(kind: Kind, text: &str) -> Result<String, Complaint> {
     policy::check(kind, text).map(|()| text.to_owned()).map_err(Complaint::new)
 }
 
+/// A part of mailseal and its level.
+pub(super) fn log_filter(text: &str) -> Result<String, Complaint> {
+    let parts = || format!("one of: {}", words::LOG_PARTS.join(", "));
+    let Some((part, level)) = text.split_once('=') else {
+        return Err(Complaint::new(format!("{} is not PART=LEVEL", quoted(text)))
+            .hint("such as \"scan=debug\""));
+    };
+    if !words::LOG_PARTS.contains(&part) {
+        return Err(Complaint::new(format!("unknown part {}", quoted(part))).hint(parts()));
+    }
+    if !words::LEVELS.iter().any(|(word, _)| *word == level) {
+        return Err(Complaint::new(format!("unknown level {}", quoted(level)))
+            .hint("one of: error, warn, info, debug, trace"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A directory.
 pub(super) fn directory(text: &str) -> Result<std::path::PathBuf, Complaint> {
     line(text).map(Into::into)
@@ -180,6 +198,28 @@ pub(super) fn domain(text: &str) -> Result<String, Complaint> {
         Complaint::new(format!("{} is not a domain", quoted(text)))
             .hint("write it as in example.org")
     })
+}
+
+/// The extension of a file, in lower case.
+pub(super) fn extension(text: &str) -> Result<String, Complaint> {
+    let is_one = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '.' | '/' | '*');
+    if text.is_empty() || !text.chars().all(is_one) {
+        return Err(Complaint::new(format!("{} is not the extension of a file", quoted(text)))
+            .hint("write it without the dot, as in \"exe\""));
+    }
+    Ok(text.to_lowercase())
+}
+
+/// A media type, in lower case.
+pub(super) fn media_type(text: &str) -> Result<String, Complaint> {
+    let is_token = |token: &str| {
+        !token.is_empty() && token.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'/')
+    };
+    match text.split_once('/') {
+        Some((main, sub)) if is_token(main) && is_token(sub) => Ok(text.to_ascii_lowercase()),
+        _ => Err(Complaint::new(format!("{} is not a media type", quoted(text)))
+            .hint("write it as in \"application/pdf\"")),
+    }
 }
 
 /// An address or a domain; the domain in ASCII lower case.

@@ -82,7 +82,7 @@ pub(crate) fn some<T>(
 }
 
 /// A whole number of the range.
-pub(super) fn integer(range: RangeInclusive<u64>) -> impl Fn(&Value<'_>) -> Read<u64> {
+pub(crate) fn integer(range: RangeInclusive<u64>) -> impl Fn(&Value<'_>) -> Read<u64> {
     move |value| {
         let DeValue::Integer(integer) = value.get_ref() else {
             return wrong_type(value, "an integer");

@@ -39,7 +39,9 @@ fn quoted(octets: &[u8]) -> String {
             b'!' | b'*' | b'+' | b'-' | b'/' => coded.push(char::from(octet)),
             _ if octet.is_ascii_alphanumeric() => coded.push(char::from(octet)),
             // Writing to a string cannot fail.
-            _ => drop(write!(coded, "={octet:02X}")),
+            _ => {
+                let _ = write!(coded, "={octet:02X}");
+            }
         }
         coded
     })

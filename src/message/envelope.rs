@@ -30,6 +30,8 @@ pub struct Envelope {
     pub daemon_name: Option<String>,
     /// The MTA's queue id (`i`).
     pub queue_id: Option<String>,
+    /// The version of TLS, such as `TLSv1.3`, where the client used it.
+    pub tls: Option<String>,
 }
 
 impl Envelope {

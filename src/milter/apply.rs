@@ -3,6 +3,7 @@
 use indymilter::{ActionError, ContextActions, EomContext, SetErrorReply, Status};
 
 use super::session::Session;
+use crate::text;
 use crate::verdict::{Change, Disposition, Reply, Verdict};
 
 /// The most that one edit may carry: indymilter's frame less some room for names and indexes. A
@@ -27,7 +28,9 @@ async fn edit(cx: &mut EomContext<Session>, changes: &[Change], space: bool) -> 
     }
     for change in changes {
         if let Err(error) = edit_one(cx, change, space).await {
-            tracing::error!(%error, ?change, "message deferred: the MTA did not take an edit");
+            let edit = change.to_string();
+            let edit = text::visible(edit.split(':').next().unwrap_or_default());
+            tracing::error!(%error, edit, "message deferred: the MTA did not take an edit");
             return Status::Tempfail;
         }
     }

@@ -18,14 +18,17 @@ impl Subject {
     /// What all of them found.
     pub(super) fn checked(&self, found: &Found) -> Vec<checks::Finding> {
         let keys = self.runtime.keys.current();
-        checks::findings(&Facts {
+        let mut findings = checks::findings(&Facts {
             config: &self.runtime.config,
             origin: self.origin,
             envelope: &self.envelope,
             headers: &self.headers,
             auth: &found.auth,
             own: OwnDomains { named: &self.runtime.local_domains, keys: &keys },
+            returned: found.read.as_ref().and_then(|read| read.returned),
             mismatch: self.mismatch.as_ref(),
-        })
+        });
+        findings.extend(found.read.iter().flat_map(|read| &read.attached).cloned());
+        findings
     }
 }

@@ -1,7 +1,6 @@
 //! What verifying a message starts, and what it gives.
 
 use super::{Plan, Subject};
-use crate::auth::explain::{Whole, explain};
 use crate::auth::lookups::Lookups;
 use crate::auth::{Authentication, arc};
 use crate::dkim::digest::{BodyHashes, BodyWant};
@@ -66,19 +65,5 @@ impl Subject {
             }
             Plan::Sign(_) | Plan::Pass => Authentication::default(),
         }
-    }
-
-    /// Adds why each method said what it said.
-    pub(super) async fn explain(&mut self, auth: &Authentication) {
-        let Some((traces, body)) = self.explained.take() else { return };
-        let message = Whole {
-            headers: &self.headers,
-            body: &body,
-            now: self.now,
-            trusted_sealers: &self.runtime.config.arc.trusted_sealers,
-        };
-        let dns = self.runtime.resolver.until(self.deadline);
-        let sentences = explain(auth, message, &traces, &dns).await;
-        self.reasons.extend(sentences);
     }
 }

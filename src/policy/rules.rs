@@ -60,19 +60,26 @@ pub(super) fn edits(findings: &Findings<'_>) -> (Edits, Vec<String>) {
     let hits = findings.hits.into_iter().flatten().filter(|hit| !hit.shadow);
     let mut recipients = Recipients::default();
     for hit in hits {
-        let own = || hit.effects.iter().filter(|effect| effect.is_edit());
-        if own().next().is_some() {
-            reasons.push(format!("rule {}: {}", hit.rule, words(own())));
-        }
-        for effect in own() {
-            match effect {
-                Effect::Redirect { address } => {
-                    reasons.extend(recipients.redirect(&hit.rule, address));
+        let (mut done, mut undone) = (Vec::new(), Vec::new());
+        for effect in hit.effects.iter().filter(|effect| effect.is_done_beside()) {
+            let refused = match effect {
+                Effect::Redirect { address } => recipients.redirect(&hit.rule, address),
+                Effect::Bcc { address } => recipients.copy(&hit.rule, address),
+                Effect::Accept => None,
+                _ => {
+                    edits.header.push(effect.clone());
+                    None
                 }
-                Effect::Bcc { address } => reasons.extend(recipients.copy(&hit.rule, address)),
-                _ => edits.header.push(effect.clone()),
+            };
+            if refused.is_none() {
+                done.push(effect);
             }
+            undone.extend(refused);
         }
+        if !done.is_empty() {
+            reasons.push(format!("rule {}: {}", hit.rule, words(done.into_iter())));
+        }
+        reasons.extend(undone);
     }
     edits.recipients = recipients.changes(&findings.envelope.recipients);
     (edits, reasons)

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::captures::{Captures, Groups, Template};
 use super::edit::{Edit, Which, edit};
 use super::fields::reply;
+use super::found::Found;
 use super::reader::Reader;
 use crate::config::error::Complaint;
 use crate::config::value::{Located, Value, flag, text, word, wrong_type};
@@ -134,10 +135,28 @@ impl Deed {
         !self.shadow && self.acts.iter().any(accepts)
     }
 
+    /// Whether nothing that a later line of the message says matters any more.
+    pub(super) fn settles(&self) -> bool {
+        let refuses = matches!(self.action(), Action::Reject | Action::Tempfail | Action::Discard);
+        self.ends() || refuses && !self.shadow
+    }
+
+    /// Whether a message is any different for it.
+    pub(super) fn does_something(&self) -> bool {
+        let is_none = |act: &Act| matches!(act, Act::Plain(Plain::None));
+        !self.shadow && !self.acts.iter().all(is_none)
+    }
+
     /// Whether it writes what a group of the condition matched.
     pub(super) fn wants_captures(&self) -> bool {
         let fills = |act: &Act| matches!(act, Act::Edit(edit) if edit.has_groups());
         self.reply.as_ref().is_some_and(Template::has_groups) || self.acts.iter().any(fills)
+    }
+
+    /// Whether it may write a From field.
+    pub(super) fn edits_author(&self) -> bool {
+        let edits = |act: &Act| matches!(act, Act::Edit(edit) if edit.may_write("From"));
+        !self.shadow && self.acts.iter().any(edits)
     }
 
     /// What is allowed in a rule and still deserves a word at load.
@@ -150,7 +169,7 @@ impl Deed {
     pub(super) fn hit(
         &self,
         rule: &str,
-        matched: String,
+        found: Option<Found>,
         headers: &HeaderBlock,
         field: Option<usize>,
         captures: &Captures,
@@ -164,7 +183,7 @@ impl Deed {
         }
         let reply = self.reply.as_ref().map(|reply| cut(reply.reply(captures), REPLY_CHARS_MAX));
         let (rule, action, shadow) = (rule.to_owned(), self.action(), self.shadow);
-        Hit { rule, action, effects, shadow, reply, matched }
+        Hit { rule, action, effects, shadow, reply, found }
     }
 
     /// The strictest of the actions.
@@ -205,14 +224,13 @@ fn act(reader: &mut Reader<'_>, value: &Value<'_>, groups: Option<&Groups>) -> O
 
 fn effect(plain: Plain) -> Option<Effect> {
     match plain {
-        Plain::None => None,
+        Plain::None | Plain::Is(Action::Off | Action::Tag) => None,
         Plain::Tag => Some(Effect::Tag),
         Plain::Accept => Some(Effect::Accept),
         Plain::Is(Action::Quarantine) => Some(Effect::Quarantine),
         Plain::Is(Action::Reject) => Some(Effect::Reject),
         Plain::Is(Action::Tempfail) => Some(Effect::Tempfail),
         Plain::Is(Action::Discard) => Some(Effect::Discard),
-        Plain::Is(Action::Off | Action::Tag) => None,
     }
 }
 
@@ -276,7 +294,7 @@ impl Which {
             .filter(move |((index, field), _)| match self {
                 Self::Found => found == Some(*index),
                 Self::Named { matches: None, .. } => true,
-                Self::Named { matches: Some(pattern), .. } => pattern.regex.is_match(value(*field)),
+                Self::Named { matches: Some(pattern), .. } => pattern.find(value(*field)).is_some(),
             })
             .map(move |((_, field), occurrence)| (written.clone(), occurrence, field))
     }
@@ -285,7 +303,7 @@ impl Which {
     fn captures(&self, field: Field<'_>) -> Option<Captures> {
         match self {
             Self::Named { matches: Some(pattern), .. } => {
-                Some(Captures::of(&pattern.regex, value(field)))
+                pattern.regex().map(|regex| Captures::of(regex, value(field)))
             }
             Self::Named { matches: None, .. } | Self::Found => None,
         }

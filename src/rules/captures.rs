@@ -5,6 +5,7 @@
 
 use regex_automata::meta::Regex;
 
+use super::pattern::Pattern;
 use crate::config::error::{Complaint, quoted};
 use crate::message::encoded_word;
 use crate::text;
@@ -25,9 +26,10 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Adds those of a pattern.
-    pub(super) fn add(&mut self, regex: &Regex) {
-        self.count = self.count.max(regex.captures_len().saturating_sub(1));
-        self.names.extend(names(regex).into_iter().flatten());
+    pub(super) fn add(&mut self, pattern: &Pattern) {
+        let (count, names) = pattern.groups();
+        self.count = self.count.max(count);
+        self.names.extend(names);
     }
 }
 
@@ -184,7 +186,7 @@ mod tests {
     use crate::rules::pattern::Pattern;
 
     fn captures(pattern: &str, octets: &[u8]) -> Captures {
-        Captures::of(&Pattern::compile(pattern).unwrap().regex, octets)
+        Captures::of(Pattern::compile(pattern).unwrap().regex().unwrap(), octets)
     }
 
     fn value(template: &str, captures: &Captures) -> String {

@@ -1,5 +1,7 @@
 //! The actions that edit a message: tables with the name of the action and what it takes.
 
+use std::sync::Arc;
+
 use toml::de::DeTable;
 
 use super::action::template;
@@ -58,7 +60,7 @@ pub(super) enum Which {
     /// The one that the rule's condition found.
     Found,
     /// Those of a name; where there is a pattern, those whose value it matches.
-    Named { name: String, matches: Option<Pattern> },
+    Named { name: String, matches: Option<Arc<Pattern>> },
 }
 
 impl Edit {
@@ -74,11 +76,24 @@ impl Edit {
         }
     }
 
+    /// Whether a field of that name may come of it.
+    pub(super) fn may_write(&self, field: &str) -> bool {
+        match self {
+            Self::Add { name, .. }
+            | Self::Prepend { name, .. }
+            | Self::Replace { which: Which::Named { name, .. }, .. }
+            | Self::Remove { which: Which::Named { name, .. } } => name.eq_ignore_ascii_case(field),
+            Self::Replace { .. } | Self::Remove { .. } => true,
+            Self::SubjectPrefix(_) | Self::Redirect(_) | Self::Bcc(_) => false,
+        }
+    }
+
     /// What others lose by it.
     pub(super) fn warning(&self) -> Option<Complaint> {
         let name = match self {
-            Self::Add { name, .. } | Self::Prepend { name, .. } => name,
-            Self::Replace { which: Which::Named { name, .. }, .. }
+            Self::Add { name, .. }
+            | Self::Prepend { name, .. }
+            | Self::Replace { which: Which::Named { name, .. }, .. }
             | Self::Remove { which: Which::Named { name, .. } } => name,
             Self::SubjectPrefix(_) => "Subject",
             // What the condition finds is not known here; the message's reasons tell.
@@ -202,7 +217,7 @@ fn replace(reader: &mut Reader<'_>, entry: &Value<'_>, groups: Option<&Groups>) 
     let mut own = Groups::default();
     let groups = match &which {
         Some(Which::Named { matches: Some(pattern), .. }) => {
-            own.add(&pattern.regex);
+            own.add(pattern);
             Some(&own)
         }
         _ => groups,

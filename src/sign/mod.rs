@@ -10,7 +10,7 @@ pub mod seal;
 
 use std::sync::Arc;
 
-use crate::config::SignLocal;
+use crate::config::{self, SignLocal};
 use crate::dkim::canonical::Canonicalization;
 use crate::dkim::digest::{BodyHashes, BodyWant};
 use crate::dkim::record;
@@ -127,12 +127,8 @@ impl Signers {
     /// The body hashes that signing needs.
     pub(crate) fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
         let earlier = self.with.iter().flat_map(|signer| &signer.earlier);
-        earlier.map(|earlier| earlier.want).chain([self.want()])
-    }
-
-    fn want(&self) -> BodyWant {
-        let canonicalization = self.runtime.config.sign.body_canonicalization;
-        BodyWant { canonicalization, length: None }
+        let want = body_want(&self.runtime.config.sign);
+        earlier.map(|earlier| earlier.want).chain([want])
     }
 
     /// Looks at the next chunk of the body.
@@ -153,11 +149,13 @@ impl Signers {
         for reason in &self.not_signed {
             signed.push_reason(None, reason.clone());
         }
-        let (signed_before, unsigned): (Vec<_>, Vec<_>) =
-            self.with.iter().partition(|signer| match is_edited {
-                true => has_signed(&earlier_signatures(&signer.key, headers, now), hashes),
-                false => has_signed(&signer.earlier, hashes),
-            });
+        let (signed_before, unsigned): (Vec<_>, Vec<_>) = self.with.iter().partition(|signer| {
+            if is_edited {
+                has_signed(&earlier_signatures(&signer.key, headers, now), hashes)
+            } else {
+                has_signed(&signer.earlier, hashes)
+            }
+        });
         for signer in signed_before {
             signed.push_reason(Some(&signer.key), NotSigned::AlreadySigned);
         }
@@ -187,7 +185,7 @@ impl Signers {
     ) -> Result<SignatureField, NotSigned> {
         let config = &self.runtime.config.sign;
         let key = &signer.key;
-        let body_hash = hashes.get(&self.want()).ok_or(NotSigned::NoBodyHash)?;
+        let body_hash = hashes.get(&body_want(config)).ok_or(NotSigned::NoBodyHash)?;
         let request = SigningRequest {
             key: key.signing_key().map_err(|error| NotSigned::Key(error.to_string()))?,
             domain: key.domain().as_str(),
@@ -229,6 +227,11 @@ impl Signed {
         self.reasons.push(format!("not signed{}: {reason}", by.unwrap_or_default()));
         self.without.push(reason);
     }
+}
+
+/// What our signatures want of the body.
+pub(crate) fn body_want(config: &config::Sign) -> BodyWant {
+    BodyWant { canonicalization: config.body_canonicalization, length: None }
 }
 
 /// Why mail of another origin is not signed, though its author domain has keys: what an operator
@@ -300,7 +303,7 @@ fn earlier_signatures(key: &Key, headers: &HeaderBlock, now: u64) -> Vec<Earlier
 }
 
 /// The key's record as DNS would have it, without asking.
-fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
+pub(crate) fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
     let key = key.signing_key().map_err(|error| error.to_string())?;
     let text = record::dns_text(key.key_type(), &key.public_key(), false, false);
     Ok(KeyLookup::Found(vec![text.into_bytes()]))

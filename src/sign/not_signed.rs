@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::checks::identity_gate::Mismatch;
 use crate::dkim::sign::SignError;
 use crate::message::address::Malformed;
+use crate::message::limit::Limit;
 use crate::message::origin::Origin;
 
 /// Why a message, or one key, did not sign. Its `Display` goes on after `not signed: `.
@@ -51,7 +52,7 @@ pub enum NotSigned {
     Identity(Mismatch),
     /// The message is over a limit, and was not looked at.
     #[error("the message is over {0}")]
-    OverLimit(&'static str),
+    OverLimit(Limit),
     /// Policy or a rule refused the message.
     #[error("the message is not delivered")]
     Refused,

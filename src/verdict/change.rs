@@ -57,6 +57,21 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether it leaves the message's octets alone.
+    pub fn is_of_envelope(&self) -> bool {
+        match self {
+            Self::DeleteRecipient { .. } | Self::AddRecipient { .. } | Self::Quarantine { .. } => {
+                true
+            }
+            Self::DeleteHeader { .. }
+            | Self::ReplaceHeader { .. }
+            | Self::AddHeader { .. }
+            | Self::InsertHeader { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,6 +96,12 @@ impl fmt::Display for Change {
     }
 }
 
+/// Nothing in it moves a terminal's cursor, but for the tabs of folds.
 fn folds_shown(value: &str) -> String {
-    value.replace("\r\n", "\\n")
+    let shown = |c: char| match c {
+        '\t' => "\t".to_owned(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    value.replace("\r\n", "\n").replace('\n', "\\n").chars().map(shown).collect()
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Action;
+use crate::rules::Found;
 use crate::text;
 
 /// A rule that matched.
@@ -23,8 +24,9 @@ pub struct Hit {
     /// The rule's own reply text, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
-    /// What matched, for the log: the view and an excerpt, escaped.
-    pub matched: String,
+    /// What the rule found; `None` where it matched by what is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
 }
 
 /// One thing that a rule does, made out for one message. Values are ready to be written.
@@ -111,16 +113,13 @@ impl fmt::Display for Hit {
 }
 
 impl Effect {
-    /// Whether it changes the header or the recipients.
-    pub(crate) fn is_edit(&self) -> bool {
+    /// Whether it changes the header or the recipients, or what comes after it: all but what decides
+    /// the message's way.
+    pub(crate) fn is_done_beside(&self) -> bool {
         match self {
-            Self::Tag
-            | Self::Accept
-            | Self::Discard
-            | Self::Tempfail
-            | Self::Quarantine
-            | Self::Reject => false,
-            Self::AddHeader { .. }
+            Self::Tag | Self::Discard | Self::Tempfail | Self::Quarantine | Self::Reject => false,
+            Self::Accept
+            | Self::AddHeader { .. }
             | Self::Prepend { .. }
             | Self::ReplaceHeader { .. }
             | Self::RemoveHeader { .. }

@@ -103,10 +103,13 @@ impl Mailroom {
         let dns = Dns::start(&zone(&our_records, &their_record));
         let (clamd, mortal_clamd) =
             (Clamd::start(STREAM_BYTES_MAX), Clamd::start(STREAM_BYTES_MAX));
+        // Postfix says the login with its realm or without.
+        fs::write(dir.join("logins"), format!("joe@{OURS}\tjoe@{OURS},\n joe\nceo@{OURS} ceo\n"))
+            .unwrap();
         let daemons = CONFIGS.iter().map(|&(name, dmarc, whose, on_failure)| {
             let clamd = if whose == Whose::Shared { &clamd } else { &mortal_clamd };
             let args: &[&str] = if name == OBSERVER { &["--observe"] } else { &[] };
-            (name, Daemon::start(dir, name, args, &config(&dns, dmarc, clamd, on_failure)))
+            (name, Daemon::start(dir, name, args, &config(dir, &dns, dmarc, clamd, on_failure)))
         });
         let daemons: Daemons = daemons.collect();
         let (sink, poor_sink, recorder) =
@@ -208,7 +211,7 @@ const STREAM_BYTES_MAX: u64 = 50 << 20;
 
 /// The configuration of a daemon. Clients other than 127.0.0.1 are strangers, so that Sendmail, which
 /// knows no XCLIENT, has some, too.
-fn config(dns: &Dns, dmarc: &str, clamd: &Clamd, on_failure: &str) -> String {
+fn config(dir: &Path, dns: &Dns, dmarc: &str, clamd: &Clamd, on_failure: &str) -> String {
     let Endpoint::Unix(clamd) = clamd.unix() else { unreachable!() };
     format!(
         "[identity]
@@ -227,10 +230,24 @@ on_failure = \"{on_failure}\"
 [[sign.map]]
 from = \"*.{OURS}\"
 domain = \"{OURS}\"
-",
+{}",
         dns.server.addr,
         env!("CARGO_MANIFEST_DIR"),
         clamd.display(),
+        if dmarc == "reject" { checks(dir) } else { String::new() },
+    )
+}
+
+/// What the strict daemons have in the place of tags.
+fn checks(dir: &Path) -> String {
+    format!(
+        "[identity_gate]
+action = \"reject\"
+map = \"texthash:{}/logins\"
+[backscatter]
+delivered_to = \"reject\"
+",
+        dir.display()
     )
 }
 
@@ -283,7 +300,7 @@ _dmarc.{THEIRS} TXT \"v=DMARC1; p=reject\"
 const GENERIC: &str = "smtp_generic_maps=inline:{joe@example.org=joseph@example.org}";
 const CHECKS: &str = "{ smtp_header_checks = regexp:{{/^Subject:/ REPLACE Subject: replaced}} }";
 
-/// A listener for each daemon, one where clients authenticate, one that says it is for submission, one that
+/// A listener for each daemon, two where clients authenticate, one that says it is for submission, one that
 /// speaks an old milter protocol, and one for the recorder.
 fn start_postfix(
     dir: &Path,
@@ -303,6 +320,8 @@ fn start_postfix(
         daemons.iter().map(|(name, daemon)| service(name, daemon.addr, &[])).collect();
     let tag = &daemons[0].1;
     services.push(service("submission", tag.addr, submission));
+    let strict = &daemons.iter().find(|(name, _)| *name == "reject").unwrap().1;
+    services.push(service("gated", strict.addr, submission));
     services.push(service("originating", tag.addr, &["milter_macro_daemon_name=ORIGINATING"]));
     services.push(service("old", tag.addr, &["milter_protocol=2"]));
     services.push(service("ascii", tag.addr, &["smtputf8_enable=no"]));

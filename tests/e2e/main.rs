@@ -5,16 +5,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actions;
 mod doctor;
+mod faults;
 mod mailroom;
 mod messages;
 mod mta;
+mod package;
 mod postfix;
+mod restart;
 mod rotation;
 mod sendmail;
 mod signatures;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit;
 mod variants;
 mod verifiers;
 
@@ -35,9 +40,14 @@ fn main() -> ExitCode {
         postfix::TESTS,
         sendmail::TESTS,
         variants::TESTS,
+        actions::TESTS,
         doctor::TESTS,
         mta::TESTS,
         rotation::TESTS,
+        restart::TESTS,
+        package::TESTS,
+        unit::TESTS,
+        faults::TESTS,
     ]
     .concat();
     let trials = tests.into_iter().map(|test| trial(test, &mailroom)).collect();

@@ -51,6 +51,8 @@ pub struct Settings {
     pub notify_success: bool,
     pub auth: Option<String>,
     pub daemon_name: Option<String>,
+    /// The version of TLS.
+    pub tls: Option<String>,
     pub queue_id: String,
     pub now: u64,
     /// `pipeline` and `milter`; one alone needs a `reason`.
@@ -71,6 +73,7 @@ impl Default for Settings {
             notify_success: false,
             auth: None,
             daemon_name: None,
+            tls: None,
             queue_id: "4bXyz1".into(),
             now: NOW,
             doors: vec!["pipeline".into(), "milter".into()],
@@ -133,6 +136,7 @@ impl Case {
             auth_user: auth.clone(),
             daemon_name: daemon_name.clone(),
             queue_id: Some(self.settings.queue_id.clone()),
+            tls: self.settings.tls.clone(),
         }
     }
 

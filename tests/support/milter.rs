@@ -212,6 +212,7 @@ impl Mta {
         connect.extend([0, family, 0x12, 0x34]);
         connect.extend(mail.client_addr.bytes().chain([0]));
         self.event(b'C', &connect)?;
+        self.macros(b'H', mail)?;
         self.event(b'H', &[mail.helo.as_bytes(), b"\0"].concat())?;
         Ok(())
     }

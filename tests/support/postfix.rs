@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::Uid;
 
 use super::process::{Process, free_port, run};
+use super::recipes::recipe;
 
 /// The user name of the authenticated client.
 pub const USER: &str = "joe@example.org";
@@ -78,7 +79,7 @@ impl Postfix {
         let write = |name: &str, text: String| fs::write(dir.join("etc").join(name), text).unwrap();
         write("main.cf", main_cf(dir, non_smtpd, sink));
         write("master.cf", master_cf(services, &services_at, routes));
-        write("header_checks", "/^X-Mailseal-Tag: hold-me$/ HOLD by its tag\n".into());
+        write("mailseal_checks", recipe("mailseal_checks"));
         let bouncing = format!("{BOUNCING_DOMAIN} error:5.1.1 no such mailbox\n");
         write(
             "transport",
@@ -199,6 +200,7 @@ pub fn write_sasl_password(database: &Path, user: &str, password: &str) {
 
 fn main_cf(dir: &Path, non_smtpd: &str, sink: SocketAddr) -> String {
     let (dir, sink_port) = (dir.display(), sink.port());
+    let recipe = recipe("main.cf").replace("/etc/postfix", &format!("{dir}/etc"));
     format!(
         "compatibility_level = 3.6
 queue_directory = {dir}/spool
@@ -234,8 +236,7 @@ hopcount_limit = 50
 non_smtpd_milters = {non_smtpd}
 milter_default_action = tempfail
 internal_mail_filter_classes = bounce
-milter_header_checks = regexp:{dir}/etc/header_checks
-"
+{recipe}"
     )
 }
 

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use super::postfix::{sasl_conf, write_sasl_password};
 use super::process::{Process, free_port, run};
+use super::recipes::recipe;
 
 /// The user name of the authenticated client.
 pub const USER: &str = "joe@mx.example.org";
@@ -51,6 +52,11 @@ impl Sendmail {
         fs::write(dir.join("hosts"), "127.0.0.1 mx.example.org localhost\n").unwrap();
         fs::write(dir.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
         fs::write(dir.join("service.switch"), "hosts files\naliases files\n").unwrap();
+        let home = dir.join("home");
+        fs::create_dir_all(&home).unwrap();
+        let (home, rules) = (home.display(), recipe("procmailrc"));
+        let rules = format!("HOME={home}\nDEFAULT={home}/Inbox\n{rules}");
+        fs::write(dir.join("procmailrc"), rules).unwrap();
         write_cf(dir, "sendmail", &sendmail_mc(dir, lines.daemon, addr, sink));
         write_cf(dir, "submit", &submit_mc(dir, lines.submission, addr));
 
@@ -113,6 +119,12 @@ impl Sendmail {
         self.dir.join("sendmail.cf")
     }
 
+    /// What local delivery has put into a folder. Sendmail delivers before it says that it has taken a
+    /// message.
+    pub fn folder(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.join("home").join(name)).unwrap_or_default()
+    }
+
     /// What it has printed, and its transcript of all sessions.
     pub fn log(&self) -> String {
         let sessions = fs::read(self.dir.join("sessions")).unwrap_or_default();
@@ -173,6 +185,10 @@ FEATURE(`nocanonify')dnl
 }
 
 fn sendmail_mc(dir: &Path, lines: &str, addr: SocketAddr, sink: SocketAddr) -> String {
+    // With a file of rules of its own, which root may read alone.
+    let arguments =
+        format!("', `/usr/bin/procmail', `procmail -m {}')", dir.join("procmailrc").display());
+    let procmail = recipe("sendmail.mc").replacen("')", &arguments, 1);
     format!(
         "{}define(`confPID_FILE', `{dir}/sendmail.pid')dnl
 define(`QUEUE_DIR', `{dir}/queue')dnl
@@ -187,7 +203,7 @@ FEATURE(`no_default_msa')dnl
 define(`SMART_HOST', `relay:[127.0.0.1]')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {}')dnl
 DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr={}, Port={}')dnl
-{lines}MAILER(`local')dnl
+{lines}{procmail}MAILER(`local')dnl
 MAILER(`smtp')dnl
 ",
         common_mc(dir),

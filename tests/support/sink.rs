@@ -70,6 +70,12 @@ impl Sink {
         find(&deliveries, recipient).unwrap_or_else(|| panic!("nothing arrived for {recipient}"))
     }
 
+    /// How many messages for that recipient are there.
+    pub fn count(&self, recipient: &str) -> usize {
+        let deliveries = self.mailbox.deliveries.lock().unwrap();
+        deliveries.iter().flat_map(|one| &one.recipients).filter(|one| *one == recipient).count()
+    }
+
     /// Whether a message for that recipient is there.
     pub fn has(&self, recipient: &str) -> bool {
         find(&self.mailbox.deliveries.lock().unwrap(), recipient).is_some()

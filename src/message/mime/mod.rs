@@ -7,23 +7,32 @@
 //! Failure: there is none. Whatever the octets are, they have some tree.
 
 mod ambiguity;
+mod archive;
+mod attachment;
 mod fields;
 mod header;
+mod kind;
+mod name;
 mod parameter;
 mod part;
 mod split;
 mod texts;
 pub(crate) mod transfer;
 mod tree;
+mod uuencode;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use super::header::HeaderBlock;
 use super::text::{self, Folding, Link};
+use attachment::Attachments;
 use texts::Texts;
 
 pub use ambiguity::{Ambiguity, Limit};
+pub use archive::Member;
+pub use attachment::Attachment;
+pub use name::extension;
 pub use part::Part;
 pub use transfer::Encoding;
 
@@ -72,6 +81,7 @@ pub struct Mime<'a> {
     ambiguities: BTreeSet<Ambiguity>,
     found_limits: BTreeSet<Limit>,
     texts: OnceLock<Texts>,
+    attachments: OnceLock<Attachments>,
     folded: [OnceLock<String>; 4],
 }
 
@@ -95,6 +105,7 @@ impl<'a> Mime<'a> {
             ambiguities,
             found_limits,
             texts: OnceLock::new(),
+            attachments: OnceLock::new(),
             folded: Default::default(),
         }
     }
@@ -113,16 +124,28 @@ impl<'a> Mime<'a> {
     pub fn ambiguities(&self) -> Vec<Ambiguity> {
         let mut all = self.ambiguities.clone();
         all.extend(&self.texts().ambiguities);
+        all.extend(&self.attached().ambiguities);
         if has_broken_words(self.headers) {
             all.insert(Ambiguity::BrokenEncodedWord);
         }
         all.into_iter().collect()
     }
 
+    /// Those of the structure and of names: what can be told without the texts.
+    pub fn structural_ambiguities(&self) -> Vec<Ambiguity> {
+        self.ambiguities.union(&self.attached().ambiguities).copied().collect()
+    }
+
+    /// Why parts or archives were not looked into: what can be told without the texts.
+    pub fn structural_limits(&self) -> Vec<Limit> {
+        self.found_limits.union(&self.attached().limits).copied().collect()
+    }
+
     /// Why something of the message was not looked into, each kind once.
     pub fn limits(&self) -> Vec<Limit> {
         let mut all = self.found_limits.clone();
         all.extend(&self.texts().limits);
+        all.extend(&self.attached().limits);
         all.into_iter().collect()
     }
 
@@ -152,6 +175,11 @@ impl<'a> Mime<'a> {
         &self.texts().links
     }
 
+    /// The attachments: all parts that are no mere text to read.
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attached().list
+    }
+
     /// The part that an offset of the view `decoded` lies in.
     pub fn part_at(&self, offset: usize) -> Option<usize> {
         let stretches = &self.texts().stretches;
@@ -170,6 +198,10 @@ impl<'a> Mime<'a> {
 
     fn tree_limits(&self) -> &MimeLimits {
         &self.limits
+    }
+
+    fn attached(&self) -> &Attachments {
+        self.attachments.get_or_init(|| Attachments::read(self))
     }
 
     fn texts(&self) -> &Texts {

@@ -110,7 +110,7 @@ impl Reading {
             let piece = self.parameters.iter().find_map(|p| {
                 let rest = p.name.strip_prefix(name)?.strip_prefix('*')?;
                 let number = rest.strip_suffix('*').unwrap_or(rest);
-                (number.parse() == Ok(index)).then(|| (&p.value, number.len() < rest.len()))
+                (number.parse() == Ok(index)).then_some((&p.value, number.len() < rest.len()))
             });
             match piece {
                 None if index == 0 => return None,

@@ -46,15 +46,17 @@ pub(super) fn split(text: &[u8], boundary: &[u8], is_cut: bool, parts_max: usize
     let is_after = end.is_some_and(|end| end + 1 < exact.len());
     note(Ambiguity::AfterEnd, is_after);
     let to_end = &exact[..end.map_or(exact.len(), |end| end + 1)];
-    let mut readings = vec![to_end];
+    // To readers for whom the end was none, what follows it is a part, too.
+    let mut readings = vec![(to_end, false)];
     if is_after {
-        readings.push(&exact);
+        readings.push((&exact, true));
     }
     if exact.len() < all.len() {
-        readings.push(&all);
+        readings.push((&all, true));
     }
-    readings.retain(|reading| !reading.is_empty());
-    split.readings = readings.into_iter().map(|reading| parts(text, reading)).collect();
+    readings.retain(|(reading, _)| !reading.is_empty());
+    let parts = readings.into_iter().map(|(reading, goes_on)| parts(text, reading, goes_on));
+    split.readings = parts.collect();
     split
 }
 
@@ -84,22 +86,25 @@ fn delimiters(text: &[u8], boundary: &[u8], parts_max: usize) -> Vec<Delimiter> 
     found
 }
 
-/// What stands between the delimiters; the line end before one belongs to it (RFC 2046 §5.1.1).
-fn parts(text: &[u8], delimiters: &[Delimiter]) -> Vec<Range<usize>> {
+/// What stands between the delimiters; the line end before one belongs to it (RFC 2046 §5.1.1). Where
+/// the reading `goes_on`, a part begins after an end that is not the last delimiter.
+fn parts(text: &[u8], delimiters: &[Delimiter], goes_on: bool) -> Vec<Range<usize>> {
+    let count = delimiters.len();
     let ends = delimiters.iter().skip(1).map(|next| next.start).chain([text.len()]);
-    let parts = delimiters.iter().zip(ends).filter(|(delimiter, _)| !delimiter.is_last);
-    let is_closed =
-        |end: usize| end < text.len() || delimiters.last().is_some_and(|last| last.is_last);
+    let parts = delimiters
+        .iter()
+        .zip(ends)
+        .enumerate()
+        .filter(|(index, (delimiter, _))| !delimiter.is_last || (goes_on && index + 1 < count));
     parts
-        .map(|(delimiter, end)| {
+        .map(|(index, (delimiter, end))| {
             let start = delimiter.end.min(end);
-            let part = &text[start..end];
-            let line_end = match part {
+            let line_end = match &text[start..end] {
                 [.., b'\r', b'\n'] => 2,
                 [.., b'\n' | b'\r'] => 1,
                 _ => 0,
             };
-            start..end - if is_closed(end) { line_end } else { 0 }
+            start..end - if index + 1 < count { line_end } else { 0 }
         })
         .collect()
 }

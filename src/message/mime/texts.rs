@@ -24,7 +24,8 @@ impl Texts {
     pub(super) fn read(mime: &Mime<'_>) -> Self {
         let mut texts = Self::default();
         for (index, part) in mime.parts().iter().enumerate() {
-            if part.is_leaf && part.is_text() {
+            // A multipart that has a second type is a text to some readers.
+            if part.is_text() {
                 texts.add_part(mime, index, part);
             }
         }

@@ -36,7 +36,7 @@ fn is_inside(c: char) -> bool {
 fn letter(c: char) -> Option<char> {
     Some(match c {
         '0' => 'o',
-        '1' | '!' | '|' => 'i',
+        '1' | '!' | '|' | '¡' => 'i',
         '3' | '€' => 'e',
         '4' | '@' => 'a',
         '5' | '$' => 's',
@@ -52,7 +52,8 @@ fn letter(c: char) -> Option<char> {
 
 /// The word in letters, where it is one; `after` is what follows it.
 fn word(whole: &str, after: &str) -> Option<String> {
-    let word = whole.trim_end_matches(['!', '|', '©', '®']);
+    let opened = whole.trim_start_matches(['|', '¡']);
+    let word = opened.trim_end_matches(['!', '|', '©', '®']);
     if word.chars().take(CHARS_MAX + 1).count() > CHARS_MAX || is_address(word, after) {
         return None;
     }
@@ -66,8 +67,9 @@ fn word(whole: &str, after: &str) -> Option<String> {
         && (letters + signs > 3 || (letters + signs == 3 && is_inner))
         && !is_numbered(word);
     reads.then(|| {
-        let rest = &whole[word.len()..];
-        word.chars().map(|c| letter(c).unwrap_or(c)).chain(rest.chars()).collect()
+        let (before, rest) = (&whole[..whole.len() - opened.len()], &opened[word.len()..]);
+        let letters = word.chars().map(|c| letter(c).unwrap_or(c));
+        before.chars().chain(letters).chain(rest.chars()).collect()
     })
 }
 

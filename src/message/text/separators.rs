@@ -1,10 +1,14 @@
 //! Words that are spelt out: single letters with separators between, and marks inside words.
 //!
-//! Separators go only between three single letters and more, so that no two honest words become one;
-//! marks that no honest word holds inside (`viagr^a`) go between any two letters.
+//! Separators go only between three single letters and more, or three pairs with one and the same
+//! sign between (`vi-ag-ra`), so that no two honest words become one; marks that no honest word holds
+//! inside (`viagr^a`) go between any two letters.
 
-/// The fewest letters that are put together.
-const LETTERS_MIN: usize = 3;
+/// The fewest pieces that are put together.
+const PIECES_MIN: usize = 3;
+
+/// The most letters of a piece.
+const PIECE_CHARS_MAX: usize = 2;
 
 /// The most characters between two letters of one word.
 const GAP_CHARS_MAX: usize = 3;
@@ -16,17 +20,19 @@ pub(super) fn joined(text: &str) -> Option<String> {
     let mut run = Run::default();
     let mut previous: Option<&str> = None;
     for Word { gap, start, word } in words(text) {
-        let is_letter = is_single(word);
-        if is_letter && run.goes_on(gap) {
+        let is_piece = is_piece(word);
+        let is_mark = previous.is_some_and(|previous| is_mark_inside(previous, gap, word));
+        let has_pairs = run.has_pair || is_pair(word);
+        if is_piece && run.goes_on(gap, word) && !(is_mark && has_pairs) {
             run.push(word, start + word.len());
             run.gap.get_or_insert(gap);
         } else {
             run.write(text, &mut copied, &mut out);
-            if previous.is_some_and(|previous| is_mark_inside(previous, gap, word)) {
+            if is_mark {
                 out.push_str(&text[copied..start - gap.len()]);
                 copied = start;
             }
-            run = if is_letter { Run::new(word, start) } else { Run::default() };
+            run = if is_piece { Run::new(word, start) } else { Run::default() };
         }
         previous = Some(word);
     }
@@ -62,9 +68,13 @@ fn is_word(c: char) -> bool {
     }
 }
 
-fn is_single(word: &str) -> bool {
-    let mut chars = word.chars();
-    chars.next().is_some() && chars.next().is_none()
+fn is_piece(word: &str) -> bool {
+    word.chars().nth(PIECE_CHARS_MAX).is_none()
+        && (!is_pair(word) || word.chars().any(char::is_alphabetic))
+}
+
+fn is_pair(word: &str) -> bool {
+    word.chars().nth(1).is_some()
 }
 
 /// Whether the gap is marks that no honest word holds, between letters.
@@ -76,13 +86,14 @@ fn is_mark_inside(previous: &str, gap: &str, word: &str) -> bool {
         && is_letter(word.chars().next())
 }
 
-/// Single letters, one after the other.
+/// Single letters or pairs, one after the other.
 #[derive(Default)]
 struct Run<'a> {
     letters: String,
     /// How many of them are letters and not digits.
     alphabetic: usize,
-    count: usize,
+    pieces: usize,
+    has_pair: bool,
     start: usize,
     end: usize,
     /// What stands between the first two.
@@ -98,24 +109,28 @@ impl Run<'_> {
 
     fn push(&mut self, word: &str, end: usize) {
         self.letters.push_str(word);
-        self.alphabetic += usize::from(word.chars().all(char::is_alphabetic));
-        self.count += 1;
+        self.alphabetic += word.chars().filter(|c| c.is_alphabetic()).count();
+        self.pieces += 1;
+        self.has_pair |= is_pair(word);
         self.end = end;
     }
 
-    /// Wider white space than before parts words.
-    fn goes_on(&self, gap: &str) -> bool {
-        let is_short = gap.chars().take(GAP_CHARS_MAX + 1).count() <= GAP_CHARS_MAX;
+    /// Wider white space than before parts words, and any does where there are pairs.
+    fn goes_on(&self, gap: &str, word: &str) -> bool {
+        let is_short = gap.chars().nth(GAP_CHARS_MAX).is_none();
         let is_space = gap.trim().is_empty();
-        self.count > 0
-            && is_short
-            && self.gap.is_none_or(|first| {
-                !is_space || (first.trim().is_empty() && gap.len() <= first.len())
-            })
+        let first = self.gap.unwrap_or(gap);
+        let is_like_first = if self.has_pair || is_pair(word) {
+            !is_space && gap == first && gap.chars().nth(1).is_none()
+        } else {
+            !is_space || (first.trim().is_empty() && gap.len() <= first.len())
+        };
+        self.pieces > 0 && is_short && is_like_first
     }
 
     fn write(&mut self, text: &str, copied: &mut usize, out: &mut String) {
-        if self.count >= LETTERS_MIN && self.alphabetic * 2 >= self.count {
+        let chars = self.letters.chars().count();
+        if self.pieces >= PIECES_MIN && self.alphabetic * 2 >= chars {
             out.push_str(&text[*copied..self.start]);
             out.push_str(&self.letters);
             *copied = self.end;
@@ -139,6 +154,8 @@ mod tests {
             ("vi^ag~ra", "viagra"),
             ("v-i-a-g-r^a", "viagra"),
             ("v^iagra", "viagra"),
+            ("vi-ag-ra", "viagra"),
+            ("v.ia.gr.a", "viagra"),
             ("j. r. r. tolkien", "jrr. tolkien"),
         ] {
             assert_eq!(joined(text).as_deref(), Some(plain), "{text}");
@@ -159,7 +176,9 @@ mod tests {
             "*bold* words",
             "v----i----a",
             "snake_case_name",
-            "a|bc|d",
+            "vi-ag-40-ra",
+            "ab cd ef",
+            "on-to it",
         ] {
             assert_eq!(joined(text), None, "{text}");
         }

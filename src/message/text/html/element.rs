@@ -174,7 +174,7 @@ pub(super) fn is_void(name: &[u8]) -> bool {
     )
 }
 
-/// Whether a slash at the tag's end ends the element: in SVG and MathML alone.
+/// Whether a slash at the tag's end ends the element: in SVG and `MathML` alone.
 pub(super) fn is_foreign(name: &[u8]) -> bool {
     matches!(name, b"svg" | b"math" | b"path" | b"rect" | b"circle" | b"g" | b"use")
 }

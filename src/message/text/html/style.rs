@@ -239,7 +239,7 @@ fn color(value: &str) -> Color {
             6 => Color::Rgb(number),
             3 => {
                 let nibbles = [number >> 8 & 0xf, number >> 4 & 0xf, number & 0xf];
-                Color::Rgb(nibbles.iter().fold(0, |sum, nibble| sum << 8 | nibble * 0x11))
+                Color::Rgb(nibbles.iter().fold(0, |sum, nibble| (sum << 8) | (nibble * 0x11)))
             }
             _ => Color::Other,
         };
