@@ -30,8 +30,6 @@ pub(super) fn read(draft: &mut Draft, path: &Path, text: &str) {
 
 fn one(draft: &mut Draft, option: &Directive) {
     match option.key.as_str() {
-        // Looked at together.
-        "rejectfailures" | "holdquarantinedmessages" => {}
         "authservid" => authserv_id(draft, option),
         "trustedauthservids" => trusted_ids(draft, option),
         "rejectmultivaluefrom" | "requiredheaders" if option.is_yes() => {
@@ -42,11 +40,17 @@ fn one(draft: &mut Draft, option: &Directive) {
                 unreadable author domains; several mailboxes of one domain are one author",
             );
         }
-        "rejectmultivaluefrom" | "requiredheaders" => {}
-        "ignoreauthenticatedclients" if option.is_yes() => {}
-        "ignoreauthenticatedclients" => {
+        "ignoreauthenticatedclients" if !option.is_yes() => {
             draft.change(option, "mail of authenticated clients is signed and never verified");
         }
+        // Those of policy are looked at together; the others are as here, or for tests.
+        "rejectfailures"
+        | "holdquarantinedmessages"
+        | "rejectmultivaluefrom"
+        | "requiredheaders"
+        | "ignoreauthenticatedclients"
+        | "domainwhitelistsize"
+        | "testdnsdata" => {}
         "ignorehosts" => ignored_hosts(draft, option),
         "ignoremailfrom" => exempt(draft, "domains", option),
         "ignoremailto" => exempt(draft, "recipients", option),
@@ -75,7 +79,6 @@ fn one(draft: &mut Draft, option: &Directive) {
         "rejectstring" => {
             draft.change(option, "the reply names the domain, the cause and the queue id");
         }
-        "domainwhitelistsize" | "testdnsdata" => {}
         key if REPORTS.contains(&key) => {
             if !["false", "no", "0"].iter().any(|no| option.value.eq_ignore_ascii_case(no)) {
                 draft.change(option, "mailseal writes no DMARC reports and keeps no history");
