@@ -155,7 +155,7 @@ fn a_story_is_told_for_those_that_are_named_and_at_level_debug() {
         "mail from <joe@example.net>",
         "rcpt to <anneke@example.org>",
         "spf mailfrom: TXT of example.net: \"v=spf1 ip4:192.0.2.1 -all\"",
-        "hit about-you Subject: dear anneke@example.org",
+        "hit about-you Subject at 0: dear anneke@example.org",
         "change insert-header X-Mailseal-Tag: about-you",
         "reason client 192.0.2.1 is neither authenticated nor trusted",
     ];

@@ -19,11 +19,12 @@ pub(super) const ATTACHMENTS: &[Field] = &[
     key(
         "extensions",
         r#"[
-"ade", "adp", "apk", "appx", "appxbundle", "bat", "cab", "chm", "cmd", "com", "cpl", "diagcab", "diagcfg",
-"diagpkg", "dll", "dmg", "exe", "hta", "img", "ins", "iso", "isp", "jar", "jnlp", "js", "jse", "lib", "library-ms",
-"lnk", "mde", "msc", "msi", "msix", "msixbundle", "msp", "mst", "nsh", "pif", "ps1", "psc1", "psm1", "reg", "scf",
-"scr", "sct", "search-ms", "settingcontent-ms", "shb", "shs", "sys", "theme", "url", "vb", "vbe", "vbs", "vhd",
-"vhdx", "vxd", "website", "wsc", "wsf", "wsh", "xll"
+"ade", "adp", "apk", "appx", "appxbundle", "bat", "cab", "chm", "cmd", "com", "cpl", "diagcab",
+"diagcfg", "diagpkg", "dll", "dmg", "exe", "hta", "img", "ins", "iso", "isp", "jar", "jnlp",
+"js", "jse", "lib", "library-ms", "lnk", "mde", "msc", "msi", "msix", "msixbundle", "msp",
+"mst", "nsh", "pif", "ps1", "psc1", "psm1", "reg", "scf", "scr", "sct", "search-ms",
+"settingcontent-ms", "shb", "shs", "sys", "theme", "url", "vb", "vbe", "vbs", "vhd", "vhdx",
+"vxd", "website", "wsc", "wsf", "wsh", "xll"
 ]"#,
         "Extensions without the dot, of every reading of a name. The default list is of what runs when\n\
          it is opened.",
@@ -31,9 +32,9 @@ pub(super) const ATTACHMENTS: &[Field] = &[
     key(
         "types",
         r#"[
-"application/vnd.microsoft.portable-executable", "application/x-executable", "application/x-mach-binary",
-"application/x-ms-shortcut", "application/vnd.ms-htmlhelp", "application/x-msdownload", "application/x-msdos-program",
-"application/hta", "message/partial"
+"application/vnd.microsoft.portable-executable", "application/x-executable",
+"application/x-mach-binary", "application/x-ms-shortcut", "application/vnd.ms-htmlhelp",
+"application/x-msdownload", "application/x-msdos-program", "application/hta", "message/partial"
 ]"#,
         "Types, as declared and as the content tells, whatever the name is. \"message/partial\" is mail\n\
          in pieces, which no filter sees whole.",
