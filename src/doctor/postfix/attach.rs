@@ -70,7 +70,9 @@ fn astray(
         Endpoint::Inet(_) => None,
     });
     let inside = reachable.map_or_else(|| PathBuf::from("mailseal/milter.sock"), PathBuf::from);
-    let finding = if reachable.is_some() { finding } else {
+    let finding = if reachable.is_some() {
+        finding
+    } else {
         let path = queue.join(&inside);
         let listen = format!("listen = [\"unix:{}\"]", path.display());
         let dir = path.parent().unwrap_or(&queue).display().to_string();

@@ -156,4 +156,15 @@ pub(super) fn findings(postfix: &Postfix, facts: &Facts) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_of_chroot_came_with_compatibility_level_1() {
+        let master = "25 inet n - - - - smtpd\n";
+        for (level, wanted) in [("0", true), ("1", false), ("3.6", false), ("", true)] {
+            let postfix = Postfix::parse(&format!("compatibility_level = {level}\n"), master);
+            assert_eq!(postfix.is_in_chroot(&postfix.services[0]), wanted, "{level}");
+        }
+    }
+}
