@@ -212,7 +212,8 @@ async fn what_leaves_the_mta_is_what_was_signed() {
             let limits = &again.config.limits;
             let (draft, body) = file::parse(&message, ours().envelope(), limits);
             let verdict = handle.block_on(Inspection::whole(&again, draft, body));
-            let labels: Vec<_> = verdict.not_signed.iter().map(mailseal::sign::NotSigned::label).collect();
+            let labels: Vec<_> =
+                verdict.not_signed.iter().map(mailseal::sign::NotSigned::label).collect();
             let leaves = String::from_utf8(message).unwrap();
             prop_assert_eq!(labels, ["already-signed"; 2], "{}\n{:?}", leaves, verdict.reasons);
             let field_of =

@@ -40,7 +40,9 @@ fn unescaped(text: &str) -> String {
     let mut rest = text;
     while let Some((before, escape)) = rest.split_once('\\') {
         plain.push_str(before);
-        rest = if let Some((code, after)) = escape.strip_prefix("u{").and_then(|code| code.split_once('}')) {
+        rest = if let Some((code, after)) =
+            escape.strip_prefix("u{").and_then(|code| code.split_once('}'))
+        {
             plain.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
             after
         } else {

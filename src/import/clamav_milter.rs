@@ -20,8 +20,8 @@ pub(super) fn read(draft: &mut Draft, path: &Path, text: &str) {
 
 fn one(draft: &mut Draft, option: &Directive) {
     match option.key.as_str() {
-        // There may be several, which are looked at together.
-        "clamdsocket" => {}
+        // Several sockets are looked at together; several recipients are nothing special.
+        "clamdsocket" | "supportmultiplerecipients" => {}
         "oninfected" => on_infected(draft, option),
         "onfail" => on_fail(draft, option),
         "onclean" if option.value.eq_ignore_ascii_case("accept") => {}
@@ -49,7 +49,6 @@ fn one(draft: &mut Draft, option: &Directive) {
             "a scan may take clamav.timeout_secs (20) after the end of the message, and the message \
              limits.message_secs_max (30) in all: clients give up on a slow answer and deliver twice",
         ),
-        "supportmultiplerecipients" => {}
         "example" => draft.refuse(option, "the file is a sample that was never edited"),
         _ => draft.unknown(option),
     }

@@ -1,6 +1,7 @@
 //! The configuration in the making: values, `[[sign.map]]`, and what is told about them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +49,13 @@ impl Draft {
         from: &Directive,
     ) {
         let place = from.place.to_string();
-        let entry = self.values.entry((section, key));
-        let (old, first) = entry.or_insert_with(|| (toml.clone(), place));
+        let (old, first) = match self.values.entry((section, key)) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                entry.insert((toml, place));
+                return;
+            }
+        };
         if *old != toml {
             let says = format!("{section}.{key} is {old} by {first}, which stays");
             self.change(from, &says);

@@ -30,8 +30,6 @@ pub(super) fn read(draft: &mut Draft, path: &Path, text: &str) {
 
 fn one(draft: &mut Draft, option: &Directive) {
     match option.key.as_str() {
-        // Looked at together.
-        "rejectfailures" | "holdquarantinedmessages" => {}
         "authservid" => authserv_id(draft, option),
         "trustedauthservids" => trusted_ids(draft, option),
         "rejectmultivaluefrom" | "requiredheaders" if option.is_yes() => {
@@ -42,7 +40,6 @@ fn one(draft: &mut Draft, option: &Directive) {
                 unreadable author domains; several mailboxes of one domain are one author",
             );
         }
-        "rejectmultivaluefrom" | "requiredheaders" => {}
         "ignoreauthenticatedclients" if option.is_yes() => {}
         "ignoreauthenticatedclients" => {
             draft.change(option, "mail of authenticated clients is signed and never verified");
@@ -75,7 +72,10 @@ fn one(draft: &mut Draft, option: &Directive) {
         "rejectstring" => {
             draft.change(option, "the reply names the domain, the cause and the queue id");
         }
-        "domainwhitelistsize" | "testdnsdata" => {}
+        // Looked at together.
+        "rejectfailures" | "holdquarantinedmessages"
+        // Off, or of no use here.
+        | "rejectmultivaluefrom" | "requiredheaders" | "domainwhitelistsize" | "testdnsdata" => {}
         key if REPORTS.contains(&key) => {
             if !["false", "no", "0"].iter().any(|no| option.value.eq_ignore_ascii_case(no)) {
                 draft.change(option, "mailseal writes no DMARC reports and keeps no history");

@@ -43,7 +43,7 @@ impl RuleSet {
         duplicates(&self.rules, &written, &mut say);
         for (number, rule) in self.rules.iter().enumerate() {
             if written.get(number).and_then(Option::as_ref).is_some_and(written::contradicts)
-                || constant(&rule.when) == Some(false) && rule.line_rule.is_none()
+                || constant(&rule.when) == Some(false) && rule.by_line.is_none()
             {
                 say(
                     number,
@@ -56,7 +56,9 @@ impl RuleSet {
                     Complaint::new("has no examples").hint("add examples.hit and examples.miss"),
                 );
             }
-            cost::costs(rule).into_iter().for_each(|complaint| say(number, complaint));
+            for complaint in cost::costs(rule) {
+                say(number, complaint);
+            }
         }
         self.broad(ham, &mut say);
         findings.sort_by_key(|(number, _)| *number);
@@ -78,7 +80,7 @@ impl RuleSet {
                 say(number, unreachable_behind(before));
                 continue;
             }
-            match &rule.line_rule {
+            match &rule.by_line {
                 Some(line_rule) => {
                     let taken = taken.entry(&line_rule.table).or_default();
                     if let Some(before) = all_taken(line_rule, taken) {
@@ -131,9 +133,9 @@ fn unreachable_behind(rule: &Rule) -> Complaint {
 
 /// The rule that has taken the last of the lines that a rule is asked of.
 fn all_taken<'a>(rule: &LineRule, taken: &[(Kind, &'a Rule)]) -> Option<&'a Rule> {
-    let taker = |kind: &Kind| taken.iter().find(|(other, _)| other == kind).map(|(_, rule)| *rule);
-    let takers: Option<Vec<&Rule>> = rule.kinds.iter().map(taker).collect();
-    takers?.last().copied()
+    let before = |kind: &Kind| taken.iter().find(|(other, _)| other == kind).map(|(_, rule)| *rule);
+    let all: Option<Vec<&Rule>> = rule.kinds.iter().map(before).collect();
+    all?.last().copied()
 }
 
 /// Whether every line that is not empty meets a condition.
@@ -150,11 +152,11 @@ fn takes_all(when: &LineCondition) -> bool {
 fn constant(when: &Condition) -> Option<bool> {
     match when {
         Condition::Test(test) => match &test.what {
-            What::Text(text) if text.pattern.hir().properties().minimum_len().is_none() => {
+            What::Text(wanted) if wanted.pattern.hir().properties().minimum_len().is_none() => {
                 Some(false)
             }
-            What::Text(text) if matches!(text.part, Part::Body) => {
-                cost::matches_nothing_too(text.pattern.hir()).then_some(true)
+            What::Text(wanted) if matches!(wanted.part, Part::Body) => {
+                cost::matches_nothing_too(wanted.pattern.hir()).then_some(true)
             }
             _ => None,
         },
@@ -181,7 +183,7 @@ fn duplicates(rules: &[Rule], written: &[Option<Value>], say: &mut impl FnMut(us
     let mut seen: HashMap<String, &Rule> = HashMap::new();
     for (number, (rule, when)) in rules.iter().zip(written).enumerate() {
         let Some(when) = when else { continue };
-        let lines = rule.line_rule.as_ref().map(|rule| (&rule.table, &rule.kinds));
+        let lines = rule.by_line.as_ref().map(|rule| (&rule.table, &rule.kinds));
         let key = format!("{lines:?} {when}");
         match seen.get(&key) {
             Some(first) => {

@@ -124,7 +124,9 @@ impl LineCondition {
         match self {
             Self::Line(test) => visit(test),
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter_mut().for_each(|part| part.tests_mut(visit));
+                for part in parts {
+                    part.tests_mut(visit);
+                }
             }
             Self::Not(part) => part.tests_mut(visit),
         }
@@ -135,7 +137,9 @@ impl LineCondition {
         match self {
             Self::Line(test) => test.pattern.add_to(groups),
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter().for_each(|part| part.add_groups(groups));
+                for part in parts {
+                    part.add_groups(groups);
+                }
             }
             Self::Not(_) => {}
         }

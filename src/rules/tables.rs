@@ -19,19 +19,22 @@ struct Placed {
     settles: Vec<bool>,
 }
 
+/// A rule of a table, its number among all rules, and what it asks of a line.
+type Line<'r> = (usize, &'r Rule, LineRule);
+
 impl Tables {
     /// The tables that rules name.
     pub(super) fn new(rules: &[Rule]) -> Result<Self, RuleErrors> {
-        let mut tables: Vec<(&str, Vec<(usize, &Rule, LineRule)>)> = Vec::new();
+        let mut tables: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
         for (number, rule) in rules.iter().enumerate() {
-            let Some(line_rule) = &rule.line_rule else { continue };
+            let Some(line_rule) = &rule.by_line else { continue };
             let own = (number, rule, line_rule.clone());
             match tables.iter_mut().find(|(name, _)| *name == line_rule.table) {
                 Some((_, rules)) => rules.push(own),
                 None => tables.push((&line_rule.table, vec![own])),
             }
         }
-        let placed = |(_, rules): (&str, Vec<(usize, &Rule, LineRule)>)| {
+        let placed = |(_, rules): (&str, Vec<Line<'_>>)| {
             let numbers = rules.iter().map(|(number, ..)| *number).collect();
             let settles = rules.iter().map(|(_, rule, _)| rule.deed.settles()).collect();
             let table = Table::new(rules.into_iter().map(|(.., rule)| rule).collect())?;

@@ -80,7 +80,9 @@ fn report(imported: &Imported) {
     let Imported { rules, notes, skipped, lost, .. } = imported;
     let said = [("note", notes), ("skipped, as by Postfix", skipped), ("not taken over", lost)];
     for (what, lines) in said {
-        lines.iter().for_each(|line| complain(&format!("{what}: {}", plain(line))));
+        for line in lines {
+            complain(&format!("{what}: {}", plain(line)));
+        }
     }
     complain(&format!(
         "{rules} rules; {} notes, {} skipped by Postfix, too, {} not taken over",

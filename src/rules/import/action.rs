@@ -82,7 +82,7 @@ impl Reading<'_> {
             deed.differs = Some(format!("the reply is cut to {REPLY_CHARS_MAX} characters"));
         }
         if !reply.is_empty() {
-            deed.text.push_str(&format!("reply = {}\n", quoted(&reply)));
+            deed.text.extend(["reply = ", &quoted(&reply), "\n"]);
         }
         deed
     }
@@ -210,7 +210,9 @@ fn template(text: &str) -> Result<(String, usize), String> {
             Some('(') => Some(')'),
             _ => None,
         };
-        let (name, following) = if let Some(end) = closing { after[1..].split_once(end).ok_or("a $ with an open bracket")? } else {
+        let (name, following) = if let Some(end) = closing {
+            after[1..].split_once(end).ok_or("a $ with an open bracket")?
+        } else {
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let len = after.find(|c| !is_word(c)).unwrap_or(after.len());
             after.split_at(len)
@@ -221,7 +223,7 @@ fn template(text: &str) -> Result<(String, usize), String> {
             .filter(|number| (1..1000).contains(number))
             .ok_or_else(|| format!("${name} is no group", name = name.escape_default()))?;
         highest = highest.max(number);
-        out.push_str(&format!("${{{number}}}"));
+        out.extend(["${", &number.to_string(), "}"]);
         rest = following;
     }
     out.push_str(rest);

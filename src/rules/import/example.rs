@@ -87,7 +87,9 @@ fn gather(
             if is_refused { refused.push(samples) } else { wanted.push(samples) }
         }
         LineCondition::All(parts) | LineCondition::Any(parts) => {
-            parts.iter().for_each(|part| gather(part, is_refused, wanted, refused));
+            for part in parts {
+                gather(part, is_refused, wanted, refused);
+            }
         }
         LineCondition::Not(part) => gather(part, !is_refused, wanted, refused),
     }

@@ -30,7 +30,11 @@ pub(super) fn translate(test: &Match) -> Result<Translated, Untranslated> {
     }
     let flags = if flags.is_empty() { flags } else { format!("(?{flags})") };
     let Pattern { out: Writing { text, fancy, .. }, groups, .. } = pattern;
-    let source = if test.flag(b'A', false) { format!("{flags}\\A(?:{text})") } else { format!("{flags}{text}") };
+    let source = if test.flag(b'A', false) {
+        format!("{flags}\\A(?:{text})")
+    } else {
+        format!("{flags}{text}")
+    };
     Ok(Translated { source, groups, fancy, odd: None })
 }
 

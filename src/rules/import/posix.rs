@@ -113,7 +113,7 @@ fn bracket(reading: &mut Reading<'_>, out: &mut Writing, lines: bool) -> Result<
             if high < low {
                 return Err(bad("a range that runs backwards"));
             }
-            set.push_str(&format!("{}-{}", member(low), member(high)));
+            set.push_str(&(member(low) + "-" + &member(high)));
         } else {
             set.push_str(&member(low));
         }
@@ -129,7 +129,7 @@ fn element(reading: &mut Reading<'_>, set: &mut String) -> Result<Option<u8>, Un
     if reading.take(b"[:") {
         let name = reading.take_until(b":]").ok_or_else(unclosed)?;
         let known = CLASS_NAMES.iter().find(|known| known.as_bytes() == name);
-        set.push_str(&format!("[:{}:]", known.ok_or_else(|| bad("no such class"))?));
+        set.extend(["[:", known.ok_or_else(|| bad("no such class"))?, ":]"]);
         return Ok(None);
     }
     for (open, close) in [(b"[.", b".]"), (b"[=", b"=]")] {

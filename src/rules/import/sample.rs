@@ -41,7 +41,9 @@ fn write(hir: &Hir, repeat: u32, branch: usize, out: &mut Vec<u8>) {
         HirKind::Concat(parts) => parts.iter().for_each(|part| write(part, repeat, branch, out)),
         HirKind::Alternation(parts) => {
             let part = parts.get(branch).or(parts.first());
-            part.into_iter().for_each(|part| write(part, repeat, branch, out));
+            if let Some(part) = part {
+                write(part, repeat, branch, out);
+            }
         }
     }
 }

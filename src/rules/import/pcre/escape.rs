@@ -32,7 +32,9 @@ impl Pattern<'_> {
                     self.reading.take_while(|_| true);
                     all
                 });
-                quoted.iter().for_each(|&octet| self.out.literal(octet, &mut Reading::new(b"")));
+                for &octet in quoted {
+                    self.out.literal(octet, &mut Reading::new(b""));
+                }
             }
             b'E' => {}
             b'k' | b'g' => self.group_escape(octet)?,
