@@ -32,8 +32,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     (r"\bcrate::milter\b", &["milter/", "serve/"]),
     (r"\bcrate::serve\b", &[]),
     (r"\bcrate::pipeline\b", &["milter/"]),
-    // The word in a name of ours, such as socket-unsafe, is none of the language's.
-    (r"(^|[^\w-])unsafe\b", &[]),
+    (r"\bunsafe\b", &[]),
 ];
 
 /// What has no input but its arguments: the beginnings of paths in `src/`.

@@ -120,7 +120,7 @@ fn pasted_lines_heal() {
     assert!(findings.len() > 9, "{findings:?}");
     for remedy in findings.iter().flat_map(|one| one["remedy"].as_array().unwrap()) {
         let lines = remedy["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
-        let lines: String = lines.flat_map(|line| [line, "\n"]).collect();
+        let lines = lines.collect::<Vec<_>>().join("\n") + "\n";
         match remedy["place"].as_str().unwrap() {
             "main.cf" => main += &lines,
             // A section can stand there once.

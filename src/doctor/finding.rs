@@ -129,3 +129,15 @@ fn plain(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.into() };
     text.chars().map(escaped).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_on_its_line() {
+        let finding = Finding::new("dsn", Severity::Note, "a\u{1b}[2J\nb");
+        let text = finding.mend("main.cf", ["c\r\u{1b}"]).to_string();
+        assert_eq!(text, "note: a\\u{1b}[2J\\nb [dsn]\n    main.cf:\n        c\\r\\u{1b}\n");
+    }
+}

@@ -33,7 +33,7 @@ fn unsafe_for_sendmail(socket: &SocketFact, facts: &Facts) -> Option<Finding> {
         dir.mode & 0o7777
     );
     let lines = ["[milter]", "listen = [\"unix:/run/mailseal/milter.sock\"]"];
-    Some(Finding::new("socket-unsafe", Severity::Error, says).mend("mailseal.toml", lines))
+    Some(Finding::new("socket-exposed", Severity::Error, says).mend("mailseal.toml", lines))
 }
 
 fn state(socket: &SocketFact) -> Option<Finding> {

@@ -20,7 +20,7 @@ pub(super) fn read(draft: &mut Draft, path: &Path, text: &str) {
 
 fn one(draft: &mut Draft, option: &Directive) {
     match option.key.as_str() {
-        // Several sockets are looked at together; several recipients are nothing special.
+        // There may be several sockets, which are looked at together.
         "clamdsocket" | "supportmultiplerecipients" => {}
         "oninfected" => on_infected(draft, option),
         "onfail" => on_fail(draft, option),

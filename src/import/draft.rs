@@ -49,17 +49,17 @@ impl Draft {
         from: &Directive,
     ) {
         let place = from.place.to_string();
-        let (old, first) = match self.values.entry((section, key)) {
-            Entry::Occupied(entry) => entry.into_mut(),
+        let says = match self.values.entry((section, key)) {
             Entry::Vacant(entry) => {
                 entry.insert((toml, place));
                 return;
             }
+            Entry::Occupied(entry) => match entry.get() {
+                (old, _) if *old == toml => return,
+                (old, first) => format!("{section}.{key} is {old} by {first}, which stays"),
+            },
         };
-        if *old != toml {
-            let says = format!("{section}.{key} is {old} by {first}, which stays");
-            self.change(from, &says);
-        }
+        self.change(from, &says);
     }
 
     /// Tells what becomes different by an option; options of a file that have a sentence in common

@@ -260,8 +260,8 @@ fn oversign(draft: &mut Draft, option: &Directive) {
 fn fields(draft: &mut Draft, option: &Directive) {
     let is_omitted = option.key == "omitheaders";
     let names = option.elements();
-    let is_edit = |name: &&str| *name == "*" || name.starts_with(['+', '-']);
-    let mut fields = if is_omitted || names.iter().any(is_edit) {
+    let is_edit = |name: &str| name == "*" || name.starts_with(['+', '-']);
+    let mut fields = if is_omitted || names.iter().any(|name| is_edit(name)) {
         Config::default().sign.fields
     } else {
         Vec::new()

@@ -40,10 +40,17 @@ fn one(draft: &mut Draft, option: &Directive) {
                 unreadable author domains; several mailboxes of one domain are one author",
             );
         }
-        "ignoreauthenticatedclients" if option.is_yes() => {}
-        "ignoreauthenticatedclients" => {
+        "ignoreauthenticatedclients" if !option.is_yes() => {
             draft.change(option, "mail of authenticated clients is signed and never verified");
         }
+        // Those of policy are looked at together; the others are as here, or for tests.
+        "rejectfailures"
+        | "holdquarantinedmessages"
+        | "rejectmultivaluefrom"
+        | "requiredheaders"
+        | "ignoreauthenticatedclients"
+        | "domainwhitelistsize"
+        | "testdnsdata" => {}
         "ignorehosts" => ignored_hosts(draft, option),
         "ignoremailfrom" => exempt(draft, "domains", option),
         "ignoremailto" => exempt(draft, "recipients", option),
@@ -72,10 +79,6 @@ fn one(draft: &mut Draft, option: &Directive) {
         "rejectstring" => {
             draft.change(option, "the reply names the domain, the cause and the queue id");
         }
-        // Looked at together.
-        "rejectfailures" | "holdquarantinedmessages"
-        // Off, or of no use here.
-        | "rejectmultivaluefrom" | "requiredheaders" | "domainwhitelistsize" | "testdnsdata" => {}
         key if REPORTS.contains(&key) => {
             if !["false", "no", "0"].iter().any(|no| option.value.eq_ignore_ascii_case(no)) {
                 draft.change(option, "mailseal writes no DMARC reports and keeps no history");

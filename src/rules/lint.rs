@@ -133,9 +133,10 @@ fn unreachable_behind(rule: &Rule) -> Complaint {
 
 /// The rule that has taken the last of the lines that a rule is asked of.
 fn all_taken<'a>(rule: &LineRule, taken: &[(Kind, &'a Rule)]) -> Option<&'a Rule> {
-    let before = |kind: &Kind| taken.iter().find(|(other, _)| other == kind).map(|(_, rule)| *rule);
-    let all: Option<Vec<&Rule>> = rule.kinds.iter().map(before).collect();
-    all?.last().copied()
+    let by_kind =
+        |kind: &Kind| taken.iter().find(|(other, _)| other == kind).map(|(_, rule)| *rule);
+    let rules: Option<Vec<&Rule>> = rule.kinds.iter().map(by_kind).collect();
+    rules?.last().copied()
 }
 
 /// Whether every line that is not empty meets a condition.
@@ -152,11 +153,9 @@ fn takes_all(when: &LineCondition) -> bool {
 fn constant(when: &Condition) -> Option<bool> {
     match when {
         Condition::Test(test) => match &test.what {
-            What::Text(wanted) if wanted.pattern.hir().properties().minimum_len().is_none() => {
-                Some(false)
-            }
-            What::Text(wanted) if matches!(wanted.part, Part::Body) => {
-                cost::matches_nothing_too(wanted.pattern.hir()).then_some(true)
+            What::Text(on) if on.pattern.hir().properties().minimum_len().is_none() => Some(false),
+            What::Text(on) if matches!(on.part, Part::Body) => {
+                cost::matches_nothing_too(on.pattern.hir()).then_some(true)
             }
             _ => None,
         },

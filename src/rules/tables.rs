@@ -19,13 +19,13 @@ struct Placed {
     settles: Vec<bool>,
 }
 
-/// A rule of a table, its number among all rules, and what it asks of a line.
-type Line<'r> = (usize, &'r Rule, LineRule);
+/// A rule of a table: its number among all rules, itself, and what it asks.
+type Own<'r> = (usize, &'r Rule, LineRule);
 
 impl Tables {
     /// The tables that rules name.
     pub(super) fn new(rules: &[Rule]) -> Result<Self, RuleErrors> {
-        let mut tables: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
+        let mut tables: Vec<(&str, Vec<Own<'_>>)> = Vec::new();
         for (number, rule) in rules.iter().enumerate() {
             let Some(line_rule) = &rule.by_line else { continue };
             let own = (number, rule, line_rule.clone());
@@ -34,7 +34,7 @@ impl Tables {
                 None => tables.push((&line_rule.table, vec![own])),
             }
         }
-        let placed = |(_, rules): (&str, Vec<Line<'_>>)| {
+        let placed = |(_, rules): (&str, Vec<Own<'_>>)| {
             let numbers = rules.iter().map(|(number, ..)| *number).collect();
             let settles = rules.iter().map(|(_, rule, _)| rule.deed.settles()).collect();
             let table = Table::new(rules.into_iter().map(|(.., rule)| rule).collect())?;

@@ -17,6 +17,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("faults::a_clock_that_jumps_stops_no_mail", a_clock_that_jumps_stops_no_mail),
 ];
 
+const YEAR_SECS: u64 = 31_536_000;
+
 const OFFLINE: &str = "[identity]\nauthserv_id = \"mx.example.org\"\n[dns]\nservers = [\"127.0.0.1:1\"]\n\
                        timeout_secs = 1\n";
 
@@ -80,8 +82,8 @@ fn a_full_disk_stops_changes_and_no_mail(_: &Mailroom) {
     assert_eq!(mailseal(&["keys", "list"]).stdout, before);
 
     assert!(inside("rm", &[&filler]).status.success());
-    let made = mailseal(&make);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let successor = mailseal(&make);
+    assert!(successor.status.success(), "{}", String::from_utf8_lossy(&successor.stderr));
     assert!(signature(&daemon).is_some());
     assert!(!daemon.log().contains("begins again"), "{}", daemon.log());
 }
@@ -111,7 +113,6 @@ fn a_clock_that_jumps_stops_no_mail(_: &Mailroom) {
         tag.parse().unwrap()
     };
     let now = signed_at();
-    const YEAR_SECS: u64 = 31_536_000;
     // Ahead, by years; back, to before the key was made; to the very beginning; and home again.
     for (time, earliest, latest) in [
         ("+10y", now + 9 * YEAR_SECS, now + 11 * YEAR_SECS),

@@ -78,7 +78,7 @@ fn restart_under_load(
     let mut daemon = start(&config);
     let postfix_dir = tempfile::tempdir().unwrap();
     let services = [Service { name: "restart", milters: format!("inet:{addr}"), options: &[] }];
-    let postfix = Postfix::start(postfix_dir.path(), &services, "", mailroom.sink.addr);
+    let postfix = Postfix::start(postfix_dir.path(), &services, &[], "", mailroom.sink.addr);
     let (smtp, shared) = (postfix.addr("restart"), Shared::default());
     shared.is_up.store(true, Ordering::Relaxed);
     let (sent, refusals) = thread::scope(|scope| {

@@ -78,6 +78,12 @@ impl Sendmail {
         assert!(sendmail.wait().unwrap().success());
     }
 
+    /// What local delivery has put into a folder. Sendmail delivers before it says that it has taken a
+    /// message.
+    pub fn folder(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.join("home").join(name)).unwrap_or_default()
+    }
+
     /// Speaks SMTP to `sendmail -bs` by its standard input; gives its greeting and the last line of each reply.
     pub fn stdin_smtp(&self, commands: &[&str]) -> Vec<String> {
         let mut sendmail = in_name_spaces(&self.dir, "sendmail.cf")
@@ -117,12 +123,6 @@ impl Sendmail {
     /// Its configuration.
     pub fn config(&self) -> PathBuf {
         self.dir.join("sendmail.cf")
-    }
-
-    /// What local delivery has put into a folder. Sendmail delivers before it says that it has taken a
-    /// message.
-    pub fn folder(&self, name: &str) -> String {
-        fs::read_to_string(self.dir.join("home").join(name)).unwrap_or_default()
     }
 
     /// What it has printed, and its transcript of all sessions.

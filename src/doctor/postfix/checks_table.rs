@@ -1,4 +1,4 @@
-//! Tables of `regexp:` and `pcre:` (`regexp_table(5)`, `pcre_table(5))`: which header fields their lines may
+//! Tables of `regexp:` and `pcre:` (`regexp_table(5)`, `pcre_table(5)`): which header fields their lines may
 //! touch, and what they do to them.
 
 use regex_automata::hybrid::dfa::{Cache, DFA};

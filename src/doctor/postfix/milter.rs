@@ -147,4 +147,14 @@ mod tests {
         assert_eq!(list[0].attributes["default_action"], "accept");
         assert_eq!(list[0].attributes["content_timeout"], "5s");
     }
+
+    #[test]
+    fn the_default_of_chroot_came_with_compatibility_level_1() {
+        let master = "25 inet n - - - - smtpd\n";
+        for (level, wanted) in [("0", true), ("1", false), ("3.6", false), ("", true)] {
+            let postfix =
+                super::super::Postfix::parse(&format!("compatibility_level = {level}\n"), master);
+            assert_eq!(postfix.is_in_chroot(&postfix.services[0]), wanted, "{level}");
+        }
+    }
 }

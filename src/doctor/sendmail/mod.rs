@@ -311,7 +311,7 @@ Mesmtp,\t\tP=[IPC], F=mDFMuXa8, S=EnvFromSMTP/HdrFromSMTP, L=990,
             let of = |path: &str, mode| Permissions { path: path.into(), mode, uid: 0, gid: 0 };
             let way = vec![of("/", 0o755), of("/run", mode), of("milter.sock", 0o666)];
             facts.sockets = vec![SocketFact { endpoint, state: SocketState::Listens, way }];
-            examine(&facts).findings.iter().any(|one| one.name == "socket-unsafe")
+            examine(&facts).findings.iter().any(|one| one.name == "socket-exposed")
         };
         assert!(!unsafe_with(0o755));
         assert!(unsafe_with(0o1777) && unsafe_with(0o775));

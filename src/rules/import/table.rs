@@ -149,7 +149,7 @@ impl Match {
     fn read(line: usize, text: &[u8], dialect: Dialect) -> Result<(Self, &[u8]), String> {
         let start = text.iter().position(|&octet| octet != b'!' && !is_space(octet));
         let (marks, text) = text.split_at(start.unwrap_or(text.len()));
-        let negated = memchr::memchr_iter(b'!', marks).count() % 2 == 1;
+        let negated = marks.iter().fold(false, |odd, &octet| odd ^ (octet == b'!'));
         let (&delimiter, rest) = text.split_first().ok_or("no pattern")?;
         let end = closing(rest, delimiter).ok_or_else(|| {
             format!(
@@ -185,7 +185,7 @@ impl Match {
 
     /// Whether a flag is on, each letter toggling it.
     pub fn flag(&self, letter: u8, default: bool) -> bool {
-        default ^ (memchr::memchr_iter(letter, &self.flags).count() % 2 == 1)
+        self.flags.iter().fold(default, |on, &flag| on ^ (flag == letter))
     }
 }
 
