@@ -175,8 +175,8 @@ fn reply(text: &str) -> (String, bool) {
         text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
     let mut reply: String = plain.chars().take(REPLY_CHARS_MAX).collect();
     let is_cut = reply.len() < plain.len();
-    // No group is cut in two.
-    while is_cut && Template::parse(&reply).is_err() {
+    // No group is cut in two, and none leaves its dollar.
+    while is_cut && (reply.ends_with('$') || Template::parse(&reply).is_err()) {
         reply.pop();
     }
     (reply.trim().to_owned(), is_cut)
