@@ -18,7 +18,7 @@ pub struct Facts<'a> {
     pub body: &'a [u8],
     /// Whether the body was longer.
     pub is_cut: bool,
-    /// How deep its parts and archives are looked into.
+    /// How far its parts and archives are looked into.
     pub limits: &'a MimeLimits,
     /// The octets of the whole message as received: header block, empty line and body.
     pub size_bytes: u64,
