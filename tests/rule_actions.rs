@@ -153,6 +153,22 @@ async fn what_an_mta_does_not_offer_is_never_left_out() {
     daemon.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_look_as_deep_as_is_configured() {
+    let dir = dir("[[rule]]\nname = 'deep'\nabout = 'x'\nwhen = { mime = 'mime-depth' }\n\
+         examples = { hit = ['not tried'], miss = ['nor this'] }\n");
+    let message = ["From: a@example.net\n", &"Content-Type: message/rfc822\n\n".repeat(5)].concat();
+    for (depth_max, hits) in [(4, 1), (30, 0)] {
+        let mut runtime = ours().world().await.runtime;
+        runtime.rules = RuleSet::load_untested(dir.path()).unwrap();
+        runtime.config.attachments.limits.depth_max = depth_max;
+        let (draft, body) =
+            file::parse(message.as_bytes(), ours().envelope(), &runtime.config.limits);
+        let verdict = Inspection::whole(&Arc::new(runtime), draft, body).await;
+        assert_eq!(verdict.hits.len(), hits, "{depth_max}: {verdict}");
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Fields(Vec<(Vec<u8>, Vec<u8>)>);
 

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/suites.rs"]
-#[expect(unreachable_pub, reason = "shared by all tests")]
 mod suites;
 
 use std::fs;

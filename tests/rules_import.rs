@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/suites.rs"]
-#[expect(unreachable_pub, reason = "shared by all tests")]
 mod suites;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -233,8 +232,8 @@ fn a_message_is_refused_for_the_same_line_with_the_same_words() {
             };
             let settling = results.iter().find(settles);
             let Some(text) = settling.and_then(|result| rejection(result)) else {
-                let refuses = |action| matches!(action, Action::Reject | Action::Tempfail);
-                assert!(!hits.iter().any(|hit| refuses(hit.action)), "{name}: {hits:?}");
+                let is_refusal = |action| matches!(action, Action::Reject | Action::Tempfail);
+                assert!(!hits.iter().any(|hit| is_refusal(hit.action)), "{name}: {hits:?}");
                 continue;
             };
             let last = hits.last().unwrap_or_else(|| panic!("{} {name}: no hit", table.file));

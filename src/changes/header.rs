@@ -254,7 +254,9 @@ mod tests {
 
     fn effects(effects: &[Effect], original: &HeaderBlock) -> (String, Vec<String>) {
         let mut edited = EditedHeader::new(original);
-        effects.iter().for_each(|effect| edited.apply(effect));
+        for effect in effects {
+            edited.apply(effect);
+        }
         let leaves = String::from_utf8(edited.block().octets().to_vec()).unwrap();
         (leaves, edited.changes().iter().map(Change::to_string).collect())
     }

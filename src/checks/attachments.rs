@@ -72,7 +72,7 @@ fn found_of(action: Action, tag: &'static str, what: &str, found: &[String]) -> 
     let others = found.iter().skip(1).take(SHOWN_MAX - 1).map(String::as_str);
     let mut list = others.fold(first.clone(), |list, other| list + ", " + other);
     if found.len() > SHOWN_MAX {
-        list += &format!(" and {} more", found.len() - SHOWN_MAX);
+        list.extend([" and ", &(found.len() - SHOWN_MAX).to_string(), " more"]);
     }
     Some(finding(action, tag, "5.7.1", format!("{what}{list}")))
 }

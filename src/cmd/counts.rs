@@ -39,7 +39,8 @@ impl Counts {
         let kept = body.len().min(config.rules.body_bytes_max);
         let body = body.get(..kept).unwrap_or_default();
         self.messages += 1;
-        for hit in rules.evaluate(&Facts::of(&draft.headers, body)) {
+        let limits = &config.attachments.limits;
+        for hit in rules.evaluate(&Facts { limits, ..Facts::of(&draft.headers, body) }) {
             *self.by_rule.entry(hit.rule).or_default() += 1;
         }
     }

@@ -5,7 +5,7 @@ use crate::auth::Authentication;
 use crate::checks::report::{self, Returned};
 use crate::checks::{self, attachments};
 use crate::message::header::HeaderBlock;
-use crate::message::mime::{Mime, MimeLimits};
+use crate::message::mime::Mime;
 use crate::message::origin::Origin;
 use crate::rules::{Facts, Looked, Results, Texts};
 use crate::runtime::Runtime;
@@ -107,6 +107,7 @@ impl Subject {
             headers: &self.headers,
             body: &read.kept.octets,
             is_cut: read.kept.is_cut,
+            limits: &self.runtime.config.attachments.limits,
             size_bytes: (self.headers.octets().len() + "\r\n".len()) as u64 + body_octets,
             envelope: &self.envelope,
             origin: self.origin,
@@ -139,7 +140,7 @@ fn read(
     }
     kept.truncate(wants.rules);
     let is_cut = body_octets > kept.len() as u64;
-    read.looked = rules.look(&Texts::new(headers, &kept, is_cut, MimeLimits::default()));
+    read.looked = rules.look(&Texts::new(headers, &kept, is_cut, &config.attachments.limits));
     read.is_cut_for_rules = is_cut && wants.rules > 0;
     read.kept = Kept { octets: kept, is_cut };
     read

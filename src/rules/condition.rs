@@ -88,7 +88,9 @@ impl Condition {
         match self {
             Self::Test(test) => visit(test),
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter().for_each(|part| part.reasons(visit));
+                for part in parts {
+                    part.reasons(visit);
+                }
             }
             Self::Not(_) => {}
         }

@@ -67,11 +67,14 @@ impl Edit {
     /// Whether it writes a group of the rule's condition.
     pub(super) fn has_groups(&self) -> bool {
         match self {
-            Self::Add { value, .. } | Self::Prepend { value, .. } => value.has_groups(),
-            Self::Replace { which: Which::Named { matches: Some(_), .. }, .. } => false,
-            Self::Replace { value, .. } => value.has_groups(),
-            Self::Remove { .. } | Self::SubjectPrefix(_) | Self::Redirect(_) | Self::Bcc(_) => {
-                false
+            // Those of its own pattern are meant.
+            Self::Replace { which: Which::Named { matches: Some(_), .. }, .. }
+            | Self::Remove { .. }
+            | Self::SubjectPrefix(_)
+            | Self::Redirect(_)
+            | Self::Bcc(_) => false,
+            Self::Add { value, .. } | Self::Prepend { value, .. } | Self::Replace { value, .. } => {
+                value.has_groups()
             }
         }
     }

@@ -4,7 +4,6 @@ use super::facts::Facts;
 use super::known::Known;
 use super::texts::Texts;
 use crate::message::header::HeaderBlock;
-use crate::message::mime::MimeLimits;
 
 /// A message, or a piece of one, that a rule must hit or miss.
 #[derive(Debug)]
@@ -21,8 +20,8 @@ impl Example {
     /// Calls `judge` with the message and what is known of it.
     pub(super) fn judged<T>(&self, judge: impl for<'m> FnOnce(&Texts<'m>, &Facts<'m>) -> T) -> T {
         let (headers, body) = self.message();
-        let texts = Texts::new(&headers, &body, false, MimeLimits::default());
-        judge(&texts, &self.known.facts(&headers, &body))
+        let facts = self.known.facts(&headers, &body);
+        judge(&Texts::new(&headers, &body, facts.is_cut, facts.limits), &facts)
     }
 
     /// The header block and the body. Lines are fields as long as they look like fields or their

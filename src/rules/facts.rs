@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::results::Results;
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::mime::MimeLimits;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
 
@@ -17,6 +18,8 @@ pub struct Facts<'a> {
     pub body: &'a [u8],
     /// Whether the body was longer.
     pub is_cut: bool,
+    /// How far its parts and archives are looked into.
+    pub limits: &'a MimeLimits,
     /// The octets of the whole message as received: header block, empty line and body.
     pub size_bytes: u64,
     /// Its envelope.
@@ -31,6 +34,7 @@ pub struct Facts<'a> {
 
 static NOBODY: LazyLock<Envelope> = LazyLock::new(Envelope::default);
 static NOTHING: LazyLock<Results> = LazyLock::new(Results::default);
+static LIMITS: LazyLock<MimeLimits> = LazyLock::new(MimeLimits::default);
 
 impl<'a> Facts<'a> {
     /// A message of which nothing is known but itself.
@@ -39,6 +43,7 @@ impl<'a> Facts<'a> {
             headers,
             body,
             is_cut: false,
+            limits: &LIMITS,
             size_bytes: (headers.octets().len() + "\r\n".len() + body.len()) as u64,
             envelope: &NOBODY,
             origin: Origin::Inbound,

@@ -93,7 +93,7 @@ impl Reader<'_> {
         about?;
         let origin = self.origin.clone();
         let (name, when, deed, examples) = (name?, when?, deed?, examples?);
-        let rule = Rule { name, when, line_rule, deed, examples, origin, at };
+        let rule = Rule { name, when, by_line: line_rule, deed, examples, origin, at };
         self.refer(&rule, at);
         Some(rule)
     }

@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::results::{Method, Results};
 use super::when::{ORIGINS, RESULTS};
 use crate::config::error::{Complaint, quoted};
-use crate::config::value::{Value, integer, list, text, word};
+use crate::config::value::{Read, Value, integer, list, text, word};
 use crate::message::envelope::{Envelope, bare_path};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
@@ -89,12 +89,12 @@ impl Known {
     }
 }
 
-fn string(text: &str) -> Result<String, Complaint> {
-    Ok(text.to_owned())
+fn string(value: &Value<'_>) -> Read<String> {
+    text(|text| Ok(text.to_owned()))(value)
 }
 
-fn path(text: &str) -> Result<String, Complaint> {
-    Ok(bare_path(text).to_owned())
+fn path(value: &Value<'_>) -> Read<String> {
+    text(|text| Ok(bare_path(text).to_owned()))(value)
 }
 
 fn addr(text: &str) -> Result<IpAddr, Complaint> {
@@ -104,13 +104,13 @@ fn addr(text: &str) -> Result<IpAddr, Complaint> {
 fn envelope(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Envelope {
     let mut envelope = Envelope::default();
     envelope.client.addr = reader.optional(table, "client", &text(addr));
-    envelope.client.name = reader.optional(table, "client_name", &text(string));
-    envelope.helo = reader.optional(table, "helo", &text(string));
-    envelope.mail_from = reader.optional(table, "mail_from", &text(path)).unwrap_or_default();
-    let recipients = reader.optional(table, "recipients", &list(text(path)));
+    envelope.client.name = reader.optional(table, "client_name", &string);
+    envelope.helo = reader.optional(table, "helo", &string);
+    envelope.mail_from = reader.optional(table, "mail_from", &path).unwrap_or_default();
+    let recipients = reader.optional(table, "recipients", &list(path));
     envelope.recipients = recipients.unwrap_or_default();
-    envelope.auth_user = reader.optional(table, "auth_user", &text(string));
-    envelope.tls = reader.optional(table, "tls", &text(string));
+    envelope.auth_user = reader.optional(table, "auth_user", &string);
+    envelope.tls = reader.optional(table, "tls", &string);
     envelope
 }
 
@@ -140,7 +140,7 @@ fn result(reader: &mut Reader<'_>, method: Method, value: &Value<'_>, results: &
     };
     reader.refuse_unknown_fields(table, &["result", "domain"], "a result");
     let result = reader.required(table, value.span().start, "result", &word(RESULTS));
-    let domain = reader.optional(table, "domain", &text(string));
+    let domain = reader.optional(table, "domain", &string);
     if let Some(result) = result {
         results.push(method, result, domain.into_iter().collect());
     }
@@ -148,9 +148,7 @@ fn result(reader: &mut Reader<'_>, method: Method, value: &Value<'_>, results: &
 
 fn scan(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<ScanResult> {
     if table.contains_key("virus") {
-        return reader
-            .optional(table, "virus", &text(string))
-            .map(|name| ScanResult::Infected { name });
+        return reader.optional(table, "virus", &string).map(|name| ScanResult::Infected { name });
     }
     Some(match reader.optional(table, "scan", &word(SCANS))? {
         None => ScanResult::Clean,

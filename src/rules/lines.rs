@@ -307,10 +307,15 @@ mod tests {
         assert_eq!(lens, [HEADER_BYTES_MAX + 2, 2050, 2050, 906]);
         let mut deep = String::from("A: b\n\n");
         for depth in 0..300 {
-            deep.push_str(&format!(
-                "--{depth}\nContent-Type: multipart/x; boundary={}\n\n",
-                depth + 1
-            ));
+            let next = depth + 1;
+            deep += &[
+                "--",
+                &depth.to_string(),
+                "\nContent-Type: multipart/x; boundary=",
+                &next.to_string(),
+                "\n\n",
+            ]
+            .concat();
         }
         assert!(lines(&deep).len() >= 300);
     }

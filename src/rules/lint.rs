@@ -43,7 +43,7 @@ impl RuleSet {
         duplicates(&self.rules, &written, &mut say);
         for (number, rule) in self.rules.iter().enumerate() {
             if written.get(number).and_then(Option::as_ref).is_some_and(written::contradicts)
-                || constant(&rule.when) == Some(false) && rule.line_rule.is_none()
+                || constant(&rule.when) == Some(false) && rule.by_line.is_none()
             {
                 say(
                     number,
@@ -80,7 +80,7 @@ impl RuleSet {
                 say(number, unreachable_behind(before));
                 continue;
             }
-            match &rule.line_rule {
+            match &rule.by_line {
                 Some(line_rule) => {
                     let taken = taken.entry(&line_rule.table).or_default();
                     if let Some(before) = all_taken(line_rule, taken) {
@@ -182,7 +182,7 @@ fn duplicates(rules: &[Rule], written: &[Option<Value>], say: &mut impl FnMut(us
     let mut seen: HashMap<String, &Rule> = HashMap::new();
     for (number, (rule, when)) in rules.iter().zip(written).enumerate() {
         let Some(when) = when else { continue };
-        let lines = rule.line_rule.as_ref().map(|rule| (&rule.table, &rule.kinds));
+        let lines = rule.by_line.as_ref().map(|rule| (&rule.table, &rule.kinds));
         let key = format!("{lines:?} {when}");
         match seen.get(&key) {
             Some(first) => {

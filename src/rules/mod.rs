@@ -57,7 +57,6 @@ use std::thread::available_parallelism;
 
 use crate::config::ConfigErrors;
 use crate::config::value::Located;
-use crate::message::mime::MimeLimits;
 use crate::verdict::Hit;
 
 pub use error::RuleErrors;
@@ -234,7 +233,7 @@ impl RuleSet {
 
     /// Both at once.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Vec<Hit> {
-        let texts = Texts::new(facts.headers, facts.body, facts.is_cut, MimeLimits::default());
+        let texts = Texts::new(facts.headers, facts.body, facts.is_cut, facts.limits);
         self.evaluate_with(facts, &self.look(&texts))
     }
 

@@ -29,6 +29,9 @@ pub(super) struct Plane {
     groups: Vec<Group>,
 }
 
+/// A pattern with its number.
+type Numbered = (usize, Arc<Pattern>);
+
 /// Patterns that are run only where a text has what they need.
 #[derive(Debug)]
 struct Filter {
@@ -50,12 +53,12 @@ struct Filtered {
 #[derive(Debug)]
 struct Group {
     regex: Regex,
-    patterns: Vec<(usize, Arc<Pattern>)>,
+    patterns: Vec<Numbered>,
 }
 
 impl Plane {
     /// The patterns with their numbers.
-    pub(super) fn new(patterns: Vec<(usize, Arc<Pattern>)>) -> Result<Self, RuleErrors> {
+    pub(super) fn new(patterns: Vec<Numbered>) -> Result<Self, RuleErrors> {
         let needs: Vec<Vec<Need>> = patterns.iter().map(|(_, p)| needs(p.hir())).collect();
         let mut uses: HashMap<&[u8], usize> = HashMap::new();
         for literal in needs.iter().flatten().flatten() {
@@ -78,7 +81,7 @@ impl Plane {
         is_known: impl Fn(usize) -> bool,
         mut found: impl FnMut(usize, &Pattern, Range<usize>),
     ) {
-        let mut test = |number: usize, pattern: &Pattern| {
+        let mut ask = |number: usize, pattern: &Pattern| {
             if !is_known(number)
                 && let Some(range) = pattern.find(text)
             {
@@ -86,10 +89,10 @@ impl Plane {
             }
         };
         if let Some(filter) = &self.filter {
-            filter.run(text, &mut test);
+            filter.run(text, &mut ask);
         }
         for group in &self.groups {
-            group.run(text, &mut test);
+            group.run(text, &mut ask);
         }
     }
 }
@@ -107,7 +110,7 @@ fn rarest(needs: &[Need], uses: &HashMap<&[u8], usize>) -> Vec<Need> {
 }
 
 impl Filter {
-    fn new(patterns: Vec<((usize, Arc<Pattern>), Vec<Need>)>) -> Result<Option<Self>, RuleErrors> {
+    fn new(patterns: Vec<(Numbered, Vec<Need>)>) -> Result<Option<Self>, RuleErrors> {
         if patterns.is_empty() {
             return Ok(None);
         }
@@ -137,7 +140,7 @@ impl Filter {
         Ok(Some(Self { literals, wanted_by, patterns: filtered }))
     }
 
-    fn run(&self, text: &[u8], test: &mut impl FnMut(usize, &Pattern)) {
+    fn run(&self, text: &[u8], ask: &mut impl FnMut(usize, &Pattern)) {
         let mut seen = vec![false; self.wanted_by.len()];
         let mut met: HashMap<u32, u8> = HashMap::new();
         self.literals.run(text, &mut |literal| {
@@ -153,26 +156,26 @@ impl Filter {
             if let Some(pattern) = self.patterns.get(pattern as usize)
                 && pattern.needs == met
             {
-                test(pattern.number, &pattern.pattern);
+                ask(pattern.number, &pattern.pattern);
             }
         }
     }
 }
 
 impl Group {
-    fn new(patterns: &[(usize, Arc<Pattern>)]) -> Result<Self, RuleErrors> {
+    fn new(patterns: &[Numbered]) -> Result<Self, RuleErrors> {
         let sources: Vec<_> = patterns.iter().map(|(_, pattern)| pattern.hir()).collect();
         let regex =
             compile_together(&sources).map_err(|error| RuleErrors::TooLarge(error.to_string()))?;
         Ok(Self { regex, patterns: patterns.to_vec() })
     }
 
-    fn run(&self, text: &[u8], test: &mut impl FnMut(usize, &Pattern)) {
+    fn run(&self, text: &[u8], ask: &mut impl FnMut(usize, &Pattern)) {
         let mut found = PatternSet::new(self.patterns.len());
         self.regex.which_overlapping_matches(&Input::new(text), &mut found);
         for index in found.iter() {
             if let Some((number, pattern)) = self.patterns.get(index.as_usize()) {
-                test(*number, pattern);
+                ask(*number, pattern);
             }
         }
     }

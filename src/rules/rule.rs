@@ -25,7 +25,7 @@ pub(super) struct Rule {
     /// Of a rule of a table, one that never holds.
     pub(super) when: Condition,
     /// What a rule of a table asks of each line.
-    pub(super) line_rule: Option<LineRule>,
+    pub(super) by_line: Option<LineRule>,
     pub(super) deed: Deed,
     pub(super) examples: Vec<Example>,
     pub(super) origin: Arc<Origin>,
@@ -88,7 +88,7 @@ impl Rule {
             let Located { at, complaint: Complaint { message, hint } } = warning;
             (*at, message.clone(), hint.clone())
         });
-        let backtracks = self.line_rule.as_ref().is_some_and(LineRule::backtracks).then(|| {
+        let backtracks = self.by_line.as_ref().is_some_and(LineRule::backtracks).then(|| {
             let hint = "write it without look-around and back-references, and without fancy";
             let message =
                 "a pattern backtracks: a line on which it takes too many steps is not matched";
@@ -142,7 +142,7 @@ struct Judged<'e, 'm> {
 
 impl Judged<'_, '_> {
     fn matches(&self, rule: &Rule) -> bool {
-        if let Some(line_rule) = &rule.line_rule {
+        if let Some(line_rule) = &rule.by_line {
             return line_rule.takes_some(self.texts.headers, self.texts.body);
         }
         rule.when.holds(&|test| self.holds(test))
@@ -150,7 +150,7 @@ impl Judged<'_, '_> {
 
     fn holds(&self, test: &Test) -> bool {
         match &test.what {
-            What::Text(text) => text.find_once(self.texts, self.facts).is_some(),
+            What::Text(wanted) => wanted.find_once(self.texts, self.facts).is_some(),
             What::Mime(mime) => mime.find(self.texts.mime()).is_some(),
             What::Fact(fact) => fact.holds(self.facts),
             What::Rule(name) => self.rule_matches(name),
@@ -170,7 +170,7 @@ impl Judged<'_, '_> {
         let mut found = None;
         rule.when.reasons(&mut |test| {
             let place = || match &test.what {
-                What::Text(text) => text.find_once(self.texts, self.facts).map(|p| p.found),
+                What::Text(wanted) => wanted.find_once(self.texts, self.facts).map(|p| p.found),
                 What::Mime(mime) => mime.find(self.texts.mime()).map(|place| place.found),
                 What::Fact(fact) if fact.holds(self.facts) => fact.found(self.facts),
                 What::Fact(_) | What::Rule(_) => None,

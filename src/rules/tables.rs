@@ -27,7 +27,7 @@ impl Tables {
     pub(super) fn new(rules: &[Rule]) -> Result<Self, RuleErrors> {
         let mut tables: Vec<(&str, Vec<Own<'_>>)> = Vec::new();
         for (number, rule) in rules.iter().enumerate() {
-            let Some(line_rule) = &rule.line_rule else { continue };
+            let Some(line_rule) = &rule.by_line else { continue };
             let own = (number, rule, line_rule.clone());
             match tables.iter_mut().find(|(name, _)| *name == line_rule.table) {
                 Some((_, rules)) => rules.push(own),

@@ -16,7 +16,7 @@ pub struct Texts<'a> {
     pub(super) headers: &'a HeaderBlock,
     pub(super) body: &'a [u8],
     is_cut: bool,
-    limits: MimeLimits,
+    limits: &'a MimeLimits,
     mime: OnceCell<Mime<'a>>,
 }
 
@@ -29,13 +29,18 @@ pub(super) struct FieldTexts<'a> {
 
 impl<'a> Texts<'a> {
     /// A message whose body was kept up to some length; `is_cut` says that it was longer.
-    pub fn new(headers: &'a HeaderBlock, body: &'a [u8], is_cut: bool, limits: MimeLimits) -> Self {
+    pub fn new(
+        headers: &'a HeaderBlock,
+        body: &'a [u8],
+        is_cut: bool,
+        limits: &'a MimeLimits,
+    ) -> Self {
         Self { headers, body, is_cut, limits, mime: OnceCell::new() }
     }
 
     /// The MIME tree.
     pub fn mime(&self) -> &Mime<'a> {
-        self.mime.get_or_init(|| Mime::parse(self.headers, self.body, self.is_cut, &self.limits))
+        self.mime.get_or_init(|| Mime::parse(self.headers, self.body, self.is_cut, self.limits))
     }
 
     /// The body in a view.

@@ -166,7 +166,8 @@ fn loading(c: &mut Criterion) {
         });
     }
     let dir = tempfile::tempdir().unwrap();
-    let entries: String = (0..1_000_000).map(|n| format!("host{n}.example.net\n")).collect();
+    let entries = (0..1_000_000).map(|n| format!("host{n}.example.net\n"));
+    let entries = entries.collect::<Vec<_>>().concat();
     fs::write(dir.path().join("bad"), entries).unwrap();
     fs::write(
         dir.path().join("a.toml"),

@@ -228,7 +228,7 @@ impl Mta {
         self.macros(b'M', mail)?;
         self.event(b'M', format!("<{}>\0", mail.from).as_bytes())?;
         for rcpt in &mail.rcpts {
-            let args: String = mail.rcpt_args.iter().map(|arg| format!("{arg}\0")).collect();
+            let args: String = mail.rcpt_args.iter().flat_map(|arg| [*arg, "\0"]).collect();
             self.event(b'R', format!("<{rcpt}>\0{args}").as_bytes())?;
         }
         self.event(b'T', b"")?;

@@ -82,9 +82,9 @@ words! {
 words! {
     /// Why something of a message was not looked into.
     Limit {
-        /// Deeper nesting than `limits.mime_depth_max`.
+        /// Deeper nesting than `attachments.depth_max`.
         Depth = "mime-depth",
-        /// More parts than `limits.mime_parts_max`.
+        /// More parts than `attachments.parts_max`.
         Parts = "mime-parts",
         /// More octets in all readings of the structure than are read.
         Readings = "mime-readings",

@@ -11,6 +11,7 @@ use super::{kind, name, uuencode};
 
 /// A part that is no mere text to read, or a file in the old form inside of a text.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a test of rules by itself")]
 pub struct Attachment {
     /// Which part it is.
     pub part: usize,

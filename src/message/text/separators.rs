@@ -19,7 +19,7 @@ pub(super) fn joined(text: &str) -> Option<String> {
     let mut copied = 0;
     let mut run = Run::default();
     let mut previous: Option<&str> = None;
-    for Word { gap, start, word } in words(text) {
+    for Spaced { gap, start, word } in words(text) {
         let is_piece = is_piece(word);
         let is_mark = previous.is_some_and(|previous| is_mark_inside(previous, gap, word));
         let has_pairs = run.has_pair || is_pair(word);
@@ -41,13 +41,13 @@ pub(super) fn joined(text: &str) -> Option<String> {
 }
 
 /// A word and what stands before it.
-struct Word<'a> {
+struct Spaced<'a> {
     gap: &'a str,
     start: usize,
     word: &'a str,
 }
 
-fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
+fn words(text: &str) -> impl Iterator<Item = Spaced<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = &text[at..];
@@ -56,7 +56,7 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
         let word = &word[..word.find(|c| !is_word(c)).unwrap_or(word.len())];
         let gap = &text[at..start];
         at = start + word.len();
-        Some(Word { gap, start, word })
+        Some(Spaced { gap, start, word })
     })
 }
 

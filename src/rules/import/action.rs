@@ -82,7 +82,7 @@ impl Reading<'_> {
             deed.differs = Some(format!("the reply is cut to {REPLY_CHARS_MAX} characters"));
         }
         if !reply.is_empty() {
-            deed.text.push_str(&format!("reply = {}\n", quoted(&reply)));
+            deed.text.extend(["reply = ", &quoted(&reply), "\n"]);
         }
         deed
     }
@@ -175,8 +175,8 @@ fn reply(text: &str) -> (String, bool) {
         text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
     let mut reply: String = plain.chars().take(REPLY_CHARS_MAX).collect();
     let is_cut = reply.len() < plain.len();
-    // No group is cut in two.
-    while is_cut && Template::parse(&reply).is_err() {
+    // No group is cut in two, and none leaves its dollar.
+    while is_cut && (reply.ends_with('$') || Template::parse(&reply).is_err()) {
         reply.pop();
     }
     (reply.trim().to_owned(), is_cut)
@@ -223,7 +223,7 @@ fn template(text: &str) -> Result<(String, usize), String> {
             .filter(|number| (1..1000).contains(number))
             .ok_or_else(|| format!("${name} is no group", name = name.escape_default()))?;
         highest = highest.max(number);
-        out.push_str(&format!("${{{number}}}"));
+        out.extend(["${", &number.to_string(), "}"]);
         rest = following;
     }
     out.push_str(rest);

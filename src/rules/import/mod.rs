@@ -10,8 +10,6 @@
 //!
 //! Failure: what cannot be taken over is named with its line and the reason; nothing is guessed.
 
-#![expect(clippy::format_push_string, reason = "short texts, made once in an import")]
-
 mod action;
 mod draft;
 mod example;

@@ -113,7 +113,7 @@ fn bracket(reading: &mut Reading<'_>, out: &mut Writing, lines: bool) -> Result<
             if high < low {
                 return Err(bad("a range that runs backwards"));
             }
-            set.push_str(&format!("{}-{}", member(low), member(high)));
+            set.push_str(&(member(low) + "-" + &member(high)));
         } else {
             set.push_str(&member(low));
         }
@@ -129,7 +129,7 @@ fn element(reading: &mut Reading<'_>, set: &mut String) -> Result<Option<u8>, Un
     if reading.take(b"[:") {
         let name = reading.take_until(b":]").ok_or_else(unclosed)?;
         let known = CLASS_NAMES.iter().find(|known| known.as_bytes() == name);
-        set.push_str(&format!("[:{}:]", known.ok_or_else(|| bad("no such class"))?));
+        set.extend(["[:", known.ok_or_else(|| bad("no such class"))?, ":]"]);
         return Ok(None);
     }
     for (open, close) in [(b"[.", b".]"), (b"[=", b"=]")] {
@@ -177,8 +177,8 @@ mod tests {
     fn what_regcomp_refuses_is_bad() {
         for table in ["/*a/", "/a{x/", "/(a/", "/[a/", "/[c-a]/", "/a|*b/", "/\\1/", "/[[:foo:]]/"]
         {
-            let got = source(&format!("{table} OK"));
-            assert!(matches!(got, Err(Untranslated::Bad(_))), "{table}: {got:?}");
+            let skipped = Table::read(format!("{table} OK").as_bytes(), Dialect::Regexp).skipped;
+            assert!(skipped[0].text.starts_with("bad pattern: "), "{table}: {skipped:?}");
         }
     }
 }

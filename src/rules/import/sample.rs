@@ -33,7 +33,8 @@ fn write(hir: &Hir, repeat: u32, branch: usize, out: &mut Vec<u8>) {
         HirKind::Repetition(repetition) => {
             let most = repetition.max.unwrap_or(u32::MAX);
             let times = repetition.min.max(repeat.min(most));
-            for _ in 0..times.min(OCTETS_MAX as u32) {
+            // One more than an example may have: such a text is none.
+            for _ in 0..times.min(OCTETS_MAX as u32 + 1) {
                 write(&repetition.sub, repeat, branch, out);
             }
         }
@@ -80,7 +81,7 @@ mod tests {
         };
         assert_eq!(samples(&hir(r"(?i)^Subject: +a{2}(x|y)?"))[0], "subject: aa");
         assert_eq!(samples(&hir(r"[^a-z0-9]\d\.[\s\S]*")), ["A0.", "A0.a", "A0.aa"]);
-        assert_eq!(samples(&hir("a|b")), ["a", "b"]);
+        assert_eq!(samples(&hir("ab|cd")), ["ab", "cd"]);
         assert!(samples(&hir("a{1000}")).is_empty());
         assert!(samples(&hir(r"\xff")).is_empty());
     }

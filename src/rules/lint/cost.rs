@@ -24,7 +24,7 @@ pub(super) fn costs(rule: &Rule) -> Vec<Complaint> {
             add(cost(text.pattern.hir(), matches!(text.part, Part::Body)));
         }
     });
-    if let Some(line_rule) = &rule.line_rule {
+    if let Some(line_rule) = &rule.by_line {
         let is_body = line_rule.kinds.contains(&Kind::Body);
         each(&line_rule.when, &mut |test| {
             add(test.pattern.hir().and_then(|hir| cost(hir, is_body)));
@@ -37,7 +37,9 @@ fn each(when: &LineCondition, visit: &mut impl FnMut(&LineTest)) {
     match when {
         LineCondition::Line(test) => visit(test),
         LineCondition::All(parts) | LineCondition::Any(parts) => {
-            parts.iter().for_each(|part| each(part, visit));
+            for part in parts {
+                each(part, visit);
+            }
         }
         LineCondition::Not(part) => each(part, visit),
     }

@@ -38,38 +38,38 @@ impl Reader<'_> {
             return Some(What::Text(TextTest { part: Part::Link, view: View::Raw, pattern }));
         };
         self.described(table, value, LINK_FIELDS, "link")?;
-        let in_list = match table.get("in_list") {
-            Some(value) => Some(self.list_of(value)?),
-            None => None,
-        };
+        let before = self.faults.len();
         let test = LinkTest {
-            target: self.pattern_of(table, "target")?,
-            host: self.pattern_of(table, "host")?,
-            text: self.pattern_of(table, "text")?,
-            in_list,
-            differs: self.flag_of(table, "differs")?,
+            target: self.pattern_of(table, "target"),
+            host: self.pattern_of(table, "host"),
+            text: self.pattern_of(table, "text"),
+            in_list: table.get("in_list").and_then(|value| self.list_of(value)),
+            differs: self.flag_of(table, "differs"),
         };
-        Some(What::Mime(Arc::new(MimeTest::Link(test))))
+        let is_right = self.faults.len() == before;
+        is_right.then(|| What::Mime(Arc::new(MimeTest::Link(test))))
     }
 
     /// All that one attachment must be.
     pub(super) fn attachment(&mut self, value: &Value<'_>) -> Option<What> {
         let table = self.table(value, "attachment")?;
         self.described(table, value, ATTACHMENT_FIELDS, "attachment")?;
+        let before = self.faults.len();
         let test = AttachmentTest {
-            name: self.pattern_of(table, "name")?,
-            extension: self.extensions_of(table, "extension")?,
-            double_extension: self.flag_of(table, "double_extension")?,
-            declared_type: self.pattern_of(table, "declared_type")?,
-            true_type: self.pattern_of(table, "true_type")?,
-            type_differs: self.flag_of(table, "type_differs")?,
-            member: self.pattern_of(table, "member")?,
-            member_extension: self.extensions_of(table, "member_extension")?,
-            archive: self.flag_of(table, "archive")?,
-            encrypted: self.flag_of(table, "encrypted")?,
-            unread: self.flag_of(table, "unread")?,
+            name: self.pattern_of(table, "name"),
+            extension: self.extensions_of(table, "extension"),
+            double_extension: self.flag_of(table, "double_extension"),
+            declared_type: self.pattern_of(table, "declared_type"),
+            true_type: self.pattern_of(table, "true_type"),
+            type_differs: self.flag_of(table, "type_differs"),
+            member: self.pattern_of(table, "member"),
+            member_extension: self.extensions_of(table, "member_extension"),
+            archive: self.flag_of(table, "archive"),
+            encrypted: self.flag_of(table, "encrypted"),
+            unread: self.flag_of(table, "unread"),
         };
-        Some(What::Mime(Arc::new(MimeTest::Attachment(Box::new(test)))))
+        let is_right = self.faults.len() == before;
+        is_right.then(|| What::Mime(Arc::new(MimeTest::Attachment(Box::new(test)))))
     }
 
     /// Kinds of ambiguity, and limits that were reached.
@@ -97,26 +97,16 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// `None` for a fault; a field that is not there is none.
-    fn pattern_of(&mut self, table: &DeTable<'_>, field: &str) -> Option<Option<Arc<Pattern>>> {
-        match table.get(field) {
-            Some(value) => self.pattern(value).map(Some),
-            None => Some(None),
-        }
+    fn pattern_of(&mut self, table: &DeTable<'_>, field: &str) -> Option<Arc<Pattern>> {
+        table.get(field).and_then(|value| self.pattern(value))
     }
 
-    fn flag_of(&mut self, table: &DeTable<'_>, field: &str) -> Option<Option<bool>> {
-        match table.get(field) {
-            Some(_) => self.optional(table, field, &flag).map(Some),
-            None => Some(None),
-        }
+    fn flag_of(&mut self, table: &DeTable<'_>, field: &str) -> Option<bool> {
+        self.optional(table, field, &flag)
     }
 
-    fn extensions_of(&mut self, table: &DeTable<'_>, field: &str) -> Option<Option<Vec<String>>> {
-        match table.get(field) {
-            Some(value) => self.words(value, &text(extension)).map(Some),
-            None => Some(None),
-        }
+    fn extensions_of(&mut self, table: &DeTable<'_>, field: &str) -> Option<Vec<String>> {
+        table.get(field).and_then(|value| self.words(value, &text(extension)))
     }
 }
 

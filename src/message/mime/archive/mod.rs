@@ -122,7 +122,7 @@ impl<'l> Unpacking<'l> {
             let Entry { path, is_encrypted, data, .. } = entry;
             let data = data.filter(|_| !is_encrypted);
             let is_told = index < TOLD_MAX || has_archive_name(&path);
-            let head = data.as_ref().filter(|_| is_told).and_then(|data| self.head(file, data));
+            let head = data.as_ref().filter(|_| is_told).and_then(|data| Self::head(file, data));
             let true_type = head.as_deref().and_then(kind::of);
             let member = Member { path: path.clone(), depth, is_encrypted, true_type };
             if !self.add(out, member) {
@@ -148,7 +148,7 @@ impl<'l> Unpacking<'l> {
         }
     }
 
-    fn head(&mut self, file: &[u8], (range, method): &(Range<usize>, Method)) -> Option<Vec<u8>> {
+    fn head(file: &[u8], (range, method): &(Range<usize>, Method)) -> Option<Vec<u8>> {
         let packed = file.get(range.clone())?;
         let mut head = Vec::new();
         let read = match method {
@@ -241,8 +241,8 @@ fn has_archive_name(path: &str) -> bool {
 /// The name of what is in a gzip file that has no name for it.
 fn without_gz(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
-    if lower.ends_with(".tgz") {
-        return format!("{}.tar", &name[..name.len() - 4]);
+    if let Some(stem) = lower.strip_suffix(".tgz") {
+        return format!("{}.tar", &name[..stem.len()]);
     }
     lower.strip_suffix(".gz").map_or(name, |stem| &name[..stem.len()]).to_owned()
 }

@@ -135,6 +135,7 @@ fn is_unseen(color: Color, background: Color) -> bool {
 
 /// The declarations that hide text.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a declaration each; two together may hide")]
 struct Style {
     hides: bool,
     is_flat: bool,

@@ -32,7 +32,7 @@ impl Pattern<'_> {
             if high < low {
                 return Err(bad("a range that runs backwards"));
             }
-            set.push_str(&format!("{}-{}", member(low), member(high)));
+            set.push_str(&(member(low) + "-" + &member(high)));
         }
         set.push(']');
         self.out.atom(&set);
@@ -50,7 +50,8 @@ impl Pattern<'_> {
             let name = self.reading.take_until(b":]").ok_or_else(unclosed)?;
             let known = CLASS_NAMES.iter().chain(&["ascii", "word"]);
             let known = known.copied().find(|known| known.as_bytes() == name);
-            set.push_str(&format!("[:{negated}{}:]", known.ok_or_else(|| bad("no such class"))?));
+            let known = known.ok_or_else(|| bad("no such class"))?;
+            set.extend(["[:", negated, known, ":]"]);
             return Ok(None);
         }
         let octet = self.reading.next().ok_or_else(unclosed)?;
