@@ -101,6 +101,52 @@ const READERS: &[Reader] = &[
         args: &["import", "--opendkim", "opendkim-whole.conf"],
         allows: &[Empty],
     },
+    Reader {
+        file: "opendmarc.conf",
+        args: &["import", "--opendmarc", "opendmarc.conf"],
+        allows: &[Empty],
+    },
+    Reader {
+        file: "clamav-milter.conf",
+        args: &["import", "--clamav-milter", "clamav-milter.conf"],
+        allows: &[Empty],
+    },
+    Reader {
+        file: "postconf.txt",
+        args: &[
+            "doctor",
+            "--offline",
+            "--remote",
+            "--postconf",
+            "postconf.txt",
+            "--master",
+            "master.txt",
+        ],
+        allows: &[Empty],
+    },
+    Reader {
+        file: "master.txt",
+        args: &[
+            "doctor",
+            "--offline",
+            "--remote",
+            "--postconf",
+            "postconf.txt",
+            "--master",
+            "master.txt",
+        ],
+        allows: &[Empty],
+    },
+    Reader {
+        file: "sendmail.cf",
+        args: &["doctor", "--offline", "--sendmail-cf", "sendmail.cf"],
+        allows: &[Empty],
+    },
+    Reader {
+        file: "against.toml",
+        args: &["check", "--replay", "Mail", "--against", "against.toml"],
+        allows: &[],
+    },
     Reader { file: "message.eml", args: &["check", "message.eml"], allows: &[Empty, Binary] },
 ];
 
@@ -185,6 +231,11 @@ fn place() -> TempDir {
     write("header_checks", "/^Subject: x/ REJECT\n");
     write("logins", "joe@example.net joe\n");
     write("message.eml", "From: joe@example.net\n\nHello\n");
+    write("against.toml", CONFIG);
+    write("postconf.txt", "myhostname = mx.example.org\n");
+    write("master.txt", "smtp inet n - n - - smtpd\n");
+    fs::create_dir(dir.path().join("Mail")).unwrap();
+    write("Mail/1", "From: joe@example.net\n\nHello\n");
     let pem = mailseal::dkim::signing_key::generate_ed25519().unwrap();
     write("foreign.private", &pem);
     let generate =
