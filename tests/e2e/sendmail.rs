@@ -98,7 +98,8 @@ fn the_recipe_files_what_is_tagged(mailroom: &Mailroom) {
         let message = their_message(mailroom, &more, "Hello.\r\n");
         client.send("x@stranger.example", "nobody@mx.example.org", &message).expect(250);
     }
-    let (junk, inbox) = (mailroom.sendmail().folder("Junk"), mailroom.sendmail().folder("Inbox"));
+    let folder = |name| mailroom.sendmail().folder(name, 1);
+    let (junk, inbox) = (folder("Junk"), folder("Inbox"));
     assert!(junk.contains("X-Mailseal-Tag: webcam-extortion"), "{junk}\n{inbox}");
     assert!(junk.contains("X-Note: tagged") && !junk.contains("X-Note: plain"), "{junk}");
     assert!(inbox.contains("X-Note: plain") && !inbox.contains("X-Note: tagged"), "{inbox}");

@@ -8,9 +8,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::postfix::{sasl_conf, write_sasl_password};
-use super::process::{Process, free_port, run};
+use super::process::{PATIENCE, Process, free_port, run};
 use super::recipes::recipe;
 
 /// The user name of the authenticated client.
@@ -52,6 +54,7 @@ impl Sendmail {
         fs::write(dir.join("hosts"), "127.0.0.1 mx.example.org localhost\n").unwrap();
         fs::write(dir.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
         fs::write(dir.join("service.switch"), "hosts files\naliases files\n").unwrap();
+        fs::write(dir.join("aliases"), "").unwrap();
         let home = dir.join("home");
         fs::create_dir_all(&home).unwrap();
         let (home, rules) = (home.display(), recipe("procmailrc"));
@@ -78,10 +81,20 @@ impl Sendmail {
         assert!(sendmail.wait().unwrap().success());
     }
 
-    /// What local delivery has put into a folder. Sendmail delivers before it says that it has taken a
-    /// message.
-    pub fn folder(&self, name: &str) -> String {
-        fs::read_to_string(self.dir.join("home").join(name)).unwrap_or_default()
+    /// What local delivery has put into a folder, once there are so many messages, whole with their empty
+    /// line at the end.
+    pub fn folder(&self, name: &str, messages: usize) -> String {
+        let path = self.dir.join("home").join(name);
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let is_whole = text.ends_with("\n\n");
+            if is_whole && text.matches("\nMessage-ID:").count() == messages {
+                return text;
+            }
+            assert!(Instant::now() < give_up, "not {messages} in {}: {text}", path.display());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Speaks SMTP to `sendmail -bs` by its standard input; gives its greeting and the last line of each reply.
@@ -175,7 +188,7 @@ define(`confHOSTS_FILE', `{dir}/hosts')dnl
 define(`confCW_FILE', `-o {dir}/none')dnl
 define(`HELP_FILE', `')dnl
 define(`STATUS_FILE', `')dnl
-define(`ALIAS_FILE', `')dnl
+define(`ALIAS_FILE', `stab:{dir}/aliases')dnl
 define(`confCONTROL_SOCKET_NAME', `')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confDELIVERY_MODE', `i')dnl
@@ -185,9 +198,9 @@ FEATURE(`nocanonify')dnl
 }
 
 fn sendmail_mc(dir: &Path, lines: &str, addr: SocketAddr, sink: SocketAddr) -> String {
-    // With a file of rules of its own, which root may read alone.
+    // With a file of rules of its own. Without `$u`, Sendmail would speak SMTP to it.
     let arguments =
-        format!("', `/usr/bin/procmail', `procmail -m {}')", dir.join("procmailrc").display());
+        format!("', `/usr/bin/procmail', `procmail -m {} $u')", dir.join("procmailrc").display());
     let procmail = recipe("sendmail.mc").replacen("')", &arguments, 1);
     format!(
         "{}define(`confPID_FILE', `{dir}/sendmail.pid')dnl
