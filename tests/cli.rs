@@ -115,6 +115,7 @@ fn the_json_verdict_has_all_its_parts() {
             "changes",
             "disposition",
             "hits",
+            "limits",
             "not_signed",
             "origin",
             "queue_id",

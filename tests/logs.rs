@@ -254,3 +254,17 @@ fn the_key_of_hashes_is_a_private_file_and_outlives_the_process() {
     refused("has fewer than 16 octets");
     assert!(fixture.deliver(&mail()).contains("sender=<~990ad5acff7f@"), "the old key stays");
 }
+
+#[test]
+fn a_reload_changes_the_form_of_the_lines() {
+    let fixture = Fixture::start("log = \"text\"");
+    let is_json = |log: &str| {
+        let line = log.lines().find(|line| line.contains("disposition")).unwrap();
+        serde_json::from_str::<serde_json::Value>(line).is_ok()
+    };
+    assert!(!is_json(&fixture.deliver(&mail())));
+    for (log, json) in [("json", true), ("text", false), ("json", true)] {
+        fixture.reload(&format!("log = \"{log}\""));
+        assert_eq!(is_json(&fixture.deliver(&mail())), json, "{log}");
+    }
+}

@@ -146,7 +146,7 @@ fn what_is_broken_is_refused_and_the_old_stays() {
     serves("first");
     let second = config(dir.path(), "second") + "[telemetry]\nmetrics = \"127.0.0.1:1\"\n";
     rewrite(&daemon, dir.path(), &second);
-    await_count(&daemon, "[telemetry] has changed: this takes a restart", 1);
+    await_count(&daemon, "telemetry.metrics has changed: this takes a restart", 1);
     await_count(&daemon, "reloaded", 1);
     serves("second");
 }

@@ -6,7 +6,6 @@
 //! stays in force.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::notify;
 use crate::checks::logins::Logins;
-use crate::config::{Config, ConfigErrors, Loaded, LogFormat};
+use crate::config::{Config, ConfigErrors, Loaded};
 use crate::runtime::{Runtime, RuntimeError};
 use crate::telemetry::{self, PersonalError};
 
@@ -85,8 +84,8 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
     for warning in after.logins.iter().flat_map(Logins::warnings) {
         tracing::warn!("identity_gate.map: {warning}");
     }
-    for section in wants_restart(&before.config, &after.config) {
-        tracing::warn!("{section} has changed: this takes a restart");
+    for name in wants_restart(&before.config, &after.config) {
+        tracing::warn!("{name} has changed: this takes a restart");
     }
     telemetry::adjust(&after.config.telemetry)?;
     tracing::info!(rules = after.rules.len(), "reloaded");
@@ -94,16 +93,14 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
     Ok(())
 }
 
-/// The sections that are looked at only at start.
+/// What is looked at only at start.
 fn wants_restart(before: &Config, after: &Config) -> impl Iterator<Item = &'static str> {
-    let changed =
-        [("[milter]", before.milter != after.milter), ("[telemetry]", ends(before) != ends(after))];
-    changed.into_iter().filter_map(|(section, has_changed)| has_changed.then_some(section))
-}
-
-/// What of the log and the metrics is opened once.
-fn ends(config: &Config) -> (LogFormat, Option<SocketAddr>) {
-    (config.telemetry.log, config.telemetry.metrics)
+    let metrics = |config: &Config| config.telemetry.metrics;
+    let changed = [
+        ("[milter]", before.milter != after.milter),
+        ("telemetry.metrics", metrics(before) != metrics(after)),
+    ];
+    changed.into_iter().filter_map(|(name, has_changed)| has_changed.then_some(name))
 }
 
 /// A line for each fault.

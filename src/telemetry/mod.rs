@@ -10,12 +10,12 @@ mod personal;
 pub mod story;
 mod summary;
 
-use std::panic;
 use std::sync::OnceLock;
+use std::{io, panic};
 
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use self::journald::Journal;
 use self::line::Lines;
@@ -23,46 +23,72 @@ pub use self::personal::PersonalError;
 pub use self::summary::summary;
 use crate::config::{LogFormat, Telemetry};
 
-/// The filter in force, which a reload replaces.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+/// What a reload replaces.
+static IN_FORCE: OnceLock<InForce> = OnceLock::new();
+
+struct InForce {
+    filter: reload::Handle<EnvFilter, Registry>,
+    format: reload::Handle<Format, Filtered>,
+}
+
+type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+type Format = Box<dyn Layer<Filtered> + Send + Sync>;
 
 /// Sends the process's log lines where the configuration says, and panics among them.
 pub fn init(config: &Telemetry) -> Result<(), PersonalError> {
     personal::apply(config)?;
-    let (filter, handle) = reload::Layer::new(filter(config));
-    let journal = (config.log == LogFormat::Journald).then(Lines::journal);
-    let lines = match &journal {
-        Some(Ok(journal)) => journal.clone(),
-        _ => Lines::Standard,
-    };
-    let layer = fmt::layer().with_writer(lines).with_target(false).with_ansi(false);
-    // Standard error may be a file on a full disk: a line that cannot be written is lost, and no
-    // message with it.
-    let layer = layer.log_internal_errors(false);
-    let layer = match (config.log, &journal) {
-        (LogFormat::Json, _) => layer.json().flatten_event(true).boxed(),
-        (LogFormat::Journald, Some(Ok(_))) => layer.event_format(Journal).boxed(),
-        _ => layer.boxed(),
-    };
+    let (filter, filter_handle) = reload::Layer::new(filter(config));
+    let (format, journal) = format(config.log);
+    let (format, format_handle) = reload::Layer::new(format);
     // A second initialization can only come from a test, and the first one stands.
-    if tracing_subscriber::registry().with(filter).with(layer).try_init().is_ok() {
-        let _ = FILTER.set(handle);
+    if tracing_subscriber::registry().with(filter).with(format).try_init().is_ok() {
+        let _ = IN_FORCE.set(InForce { filter: filter_handle, format: format_handle });
         panic::set_hook(Box::new(log_panic));
     }
-    if let Some(Err(error)) = journal {
-        tracing::warn!(%error, "no journal to log to: the log goes to standard error");
+    said(journal);
+    Ok(())
+}
+
+/// Takes over what a reload may change: form and levels, and how personal data is logged.
+pub fn adjust(config: &Telemetry) -> Result<(), PersonalError> {
+    personal::apply(config)?;
+    if let Some(in_force) = IN_FORCE.get() {
+        let (format, journal) = format(config.log);
+        // They fail only where the subscriber is gone, and the process with it.
+        let _ = in_force.format.reload(format);
+        let _ = in_force.filter.reload(filter(config));
+        said(journal);
     }
     Ok(())
 }
 
-/// Takes over what a reload may change: levels, and how personal data is logged.
-pub fn adjust(config: &Telemetry) -> Result<(), PersonalError> {
-    personal::apply(config)?;
-    if let Some(handle) = FILTER.get() {
-        // It fails only where the subscriber is gone, and the process with it.
-        let _ = handle.reload(filter(config));
+/// The form of the lines, and why they do not go to the journal that was asked for.
+fn format(log: LogFormat) -> (Format, io::Result<()>) {
+    let journal = (log == LogFormat::Journald).then(Lines::journal).transpose();
+    let (journal, outcome) = match journal {
+        Ok(journal) => (journal, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let is_journal = journal.is_some();
+    let layer = fmt::layer()
+        .with_writer(journal.unwrap_or(Lines::Standard))
+        .with_target(false)
+        .with_ansi(false)
+        // Standard error may be a file on a full disk: a line that cannot be written is lost, and no
+        // message with it.
+        .log_internal_errors(false);
+    let format = match log {
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Journald if is_journal => layer.event_format(Journal).boxed(),
+        _ => layer.boxed(),
+    };
+    (format, outcome)
+}
+
+fn said(journal: io::Result<()>) {
+    if let Err(error) = journal {
+        tracing::warn!(%error, "no journal to log to: the log goes to standard error");
     }
-    Ok(())
 }
 
 fn filter(config: &Telemetry) -> EnvFilter {

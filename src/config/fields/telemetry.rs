@@ -7,7 +7,7 @@ pub(super) const TELEMETRY: &[Field] = &[
         "log",
         r#""text""#,
         "The form of log lines: \"text\" for people and \"json\" for machines go to standard error,\n\
-         \"journald\" to systemd's journal, each fact as a field of its own. Changes at a restart.",
+         \"journald\" to systemd's journal, each fact as a field of its own.",
     ),
     key(
         "level",
