@@ -116,7 +116,6 @@ impl Inspection {
 
     /// Takes the next chunk of the body.
     pub async fn write(&mut self, chunk: Bytes) {
-        self.subject.trail.octets += chunk.len() as u64;
         if let Plan::Sign(signers) = &mut self.plan {
             signers.update(&chunk);
         }
@@ -147,6 +146,7 @@ impl Inspection {
         }
         let late = lookups.late();
         let Body { hashes, kept, octets, scan } = sink.finish();
+        subject.trail.octets = octets;
         let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
             timed(subject.scanned(scan)),

@@ -55,6 +55,10 @@ struct Reader {
     allows: &'static [State],
 }
 
+/// The doctor on what Postfix of another machine said.
+const DOCTOR: &[&str] =
+    &["doctor", "--offline", "--remote", "--postconf", "postconf.txt", "--master", "master.txt"];
+
 const READERS: &[Reader] = &[
     Reader { file: "mailseal.toml", args: &["config", "check"], allows: &[] },
     Reader { file: "rules/a.toml", args: &["rules", "test"], allows: &[Missing] },
@@ -111,32 +115,8 @@ const READERS: &[Reader] = &[
         args: &["import", "--clamav-milter", "clamav-milter.conf"],
         allows: &[Empty],
     },
-    Reader {
-        file: "postconf.txt",
-        args: &[
-            "doctor",
-            "--offline",
-            "--remote",
-            "--postconf",
-            "postconf.txt",
-            "--master",
-            "master.txt",
-        ],
-        allows: &[Empty],
-    },
-    Reader {
-        file: "master.txt",
-        args: &[
-            "doctor",
-            "--offline",
-            "--remote",
-            "--postconf",
-            "postconf.txt",
-            "--master",
-            "master.txt",
-        ],
-        allows: &[Empty],
-    },
+    Reader { file: "postconf.txt", args: DOCTOR, allows: &[Empty] },
+    Reader { file: "master.txt", args: DOCTOR, allows: &[Empty] },
     Reader {
         file: "sendmail.cf",
         args: &["doctor", "--offline", "--sendmail-cf", "sendmail.cf"],

@@ -1,7 +1,7 @@
 //! Reads what is special about the rules of a table: its name, the lines they are asked of, and their
 //! conditions, all of which mean one line.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::fields::name;
 use super::line_pattern::LinePattern;
@@ -9,7 +9,7 @@ use super::lines::Kind;
 use super::reader::{Reader, missing};
 use super::table::{LineCondition, LineRule, LineTest};
 use crate::config::error::Complaint;
-use crate::config::value::{Value, Words, flag, list, text, word, wrong_type};
+use crate::config::value::{Value, Words, flag, list, text, word};
 
 /// Conditions within conditions, and no deeper.
 const NESTING_MAX: usize = 16;
@@ -69,17 +69,7 @@ impl Reader<'_> {
     }
 
     fn line_conditions(&mut self, value: &Value<'_>, depth: usize) -> Option<Vec<LineCondition>> {
-        let DeValue::Array(entries) = value.get_ref() else {
-            self.keep(wrong_type::<()>(value, "an array"));
-            return None;
-        };
-        if entries.is_empty() {
-            let complaint = Complaint::new("no conditions to join").hint("name at least one");
-            self.fault(value.span().start, complaint);
-        }
-        let parts: Vec<_> =
-            entries.iter().map(|entry| self.line_condition(entry, depth + 1)).collect();
-        parts.into_iter().collect()
+        self.joined(value, |reader, entry| reader.line_condition(entry, depth + 1))
     }
 
     fn line_test(&mut self, table: &DeTable<'_>, value: &Value<'_>) -> Option<LineTest> {

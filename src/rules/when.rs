@@ -125,6 +125,15 @@ impl Reader<'_> {
     }
 
     fn conditions(&mut self, value: &Value<'_>, depth: usize) -> Option<Vec<Condition>> {
+        self.joined(value, |reader, entry| reader.condition(entry, depth + 1))
+    }
+
+    /// The conditions of an array that is not empty, all of them read for their faults.
+    pub(super) fn joined<T>(
+        &mut self,
+        value: &Value<'_>,
+        mut read: impl FnMut(&mut Self, &Value<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let DeValue::Array(entries) = value.get_ref() else {
             self.keep(wrong_type::<()>(value, "an array"));
             return None;
@@ -133,7 +142,7 @@ impl Reader<'_> {
             let complaint = Complaint::new("no conditions to join").hint("name at least one");
             self.fault(value.span().start, complaint);
         }
-        let parts: Vec<_> = entries.iter().map(|entry| self.condition(entry, depth + 1)).collect();
+        let parts: Vec<_> = entries.iter().map(|entry| read(self, entry)).collect();
         parts.into_iter().collect()
     }
 
