@@ -1,12 +1,16 @@
 //! The edits that a verdict asks for, in the order in which they are applied.
 
+mod header;
+
 use crate::auth::{arc, results};
 use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
 use crate::sign::SignatureField;
 use crate::sign::seal::Sealed;
-use crate::verdict::Change;
+use crate::verdict::{Change, Effect};
+
+pub(crate) use header::EditedHeader;
 
 /// RFC 8601
 pub(crate) const RESULTS: &str = "Authentication-Results";
@@ -28,35 +32,37 @@ pub(crate) struct Wanted<'a> {
     pub scan: Option<&'a ScanResult>,
     /// The tags.
     pub tags: &'a [String],
-    /// The fields whose long lines were folded before the signatures were made.
-    pub refolded: &'a [Change],
     /// Our signatures.
     pub signatures: &'a [SignatureField],
     /// Our set of ARC fields.
     pub sealed: Option<&'a Sealed>,
+    /// Who gets the message.
+    pub recipients: &'a [Change],
     /// Why the MTA holds the message; `None` where it does not.
     pub quarantine: Option<&'a str>,
 }
 
-/// The edits. Replacements come first, where each field still has its place; deletions follow, from
-/// the last field of a name to its first, so that none moves the fields that are still to be
-/// deleted; each insertion goes on top of those before it, so that
-/// the results stand topmost, where RFC 8601 §4 wants them.
-pub(crate) fn changes(
-    headers: &HeaderBlock,
+/// The header as it leaves, before anything of ours is put on top of it: without the fields that only
+/// we may write, and with what rules edit.
+pub(crate) fn edited<'a>(
+    headers: &'a HeaderBlock,
     origin: Origin,
     ours: &[String],
-    wanted: &Wanted<'_>,
-) -> Vec<Change> {
-    let deletions = match origin {
-        // A relay of ours verified what we can't verify any more.
-        Origin::Relay => Vec::new(),
-        _ => forged(headers, ours),
-    };
-    let stays =
-        |replaced: &&Change| !deletions.iter().any(|deleted| is_of_one_field(replaced, deleted));
-    let mut changes: Vec<Change> = wanted.refolded.iter().filter(stays).cloned().collect();
-    changes.extend(deletions);
+    effects: impl Iterator<Item = &'a Effect>,
+) -> EditedHeader<'a> {
+    let mut edited = EditedHeader::new(headers);
+    effects.for_each(|effect| edited.apply(effect));
+    // A relay of ours verified what we can't verify any more.
+    if origin != Origin::Relay {
+        forged(headers, ours).for_each(|(index, name)| edited.remove(index, name));
+    }
+    edited
+}
+
+/// All edits. Each insertion goes on top of those before it, so that the results stand topmost, where
+/// RFC 8601 §4 wants them.
+pub(crate) fn changes(edited: EditedHeader<'_>, wanted: &Wanted<'_>) -> Vec<Change> {
+    let mut changes = edited.changes();
     let insert = |name: &str, value: &str| Change::InsertHeader {
         name: name.to_owned(),
         value: value.to_owned(),
@@ -74,43 +80,36 @@ pub(crate) fn changes(
     // RFC 7208 §9.1: above all others of their name.
     changes.extend(wanted.received_spf.iter().map(|value| insert(RECEIVED_SPF, value)));
     changes.extend(wanted.results.map(|value| insert(RESULTS, value)));
+    changes.extend_from_slice(wanted.recipients);
     changes
         .extend(wanted.quarantine.map(|reason| Change::Quarantine { reason: reason.to_owned() }));
     changes
 }
 
-fn is_of_one_field(replaced: &Change, deleted: &Change) -> bool {
-    match (replaced, deleted) {
-        (
-            Change::ReplaceHeader { name, occurrence, .. },
-            Change::DeleteHeader { name: other, occurrence: other_occurrence },
-        ) => name.eq_ignore_ascii_case(other) && occurrence == other_occurrence,
-        _ => false,
-    }
-}
-
-/// Deletes the fields that only we may write.
-fn forged(headers: &HeaderBlock, ours: &[String]) -> Vec<Change> {
-    let mut seen = [(RESULTS, 0), (RECEIVED_SPF, 0), (VIRUS_STATUS, 0), (TAG, 0)];
-    let mut deletions = Vec::new();
-    for field in headers.iter() {
-        let Some((name, count)) = seen.iter_mut().find(|(name, _)| field.is(name)) else {
-            continue;
-        };
-        *count += 1;
+/// The fields that only we may write: indexes and names.
+fn forged<'a>(
+    headers: &'a HeaderBlock,
+    ours: &'a [String],
+) -> impl Iterator<Item = (usize, &'static str)> {
+    headers.iter().enumerate().filter_map(move |(index, field)| {
+        let names = [RESULTS, RECEIVED_SPF, VIRUS_STATUS, TAG];
+        let name = names.into_iter().find(|name| field.is(name))?;
         // RFC 8601 §5: fields that claim to be ours are removed, those of others are kept. Of
         // the other fields nothing tells for certain whose they are.
-        if *name != RESULTS || results::claims_authserv_id(field.value, ours) {
-            deletions.push(Change::DeleteHeader { name: (*name).to_owned(), occurrence: *count });
-        }
-    }
-    deletions.reverse();
-    deletions
+        let is_forged = name != RESULTS || results::claims_authserv_id(field.value, ours);
+        is_forged.then_some((index, name))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn deletions(headers: &HeaderBlock, origin: Origin) -> Vec<String> {
+        let ours = ["mx.example.org".to_owned()];
+        let edited = edited(headers, origin, &ours, std::iter::empty());
+        changes(edited, &Wanted::default()).iter().map(Change::to_string).collect()
+    }
 
     #[test]
     fn forged_fields_go_from_the_last_to_the_first() {
@@ -120,35 +119,24 @@ mod tests {
         headers.push(b"received-SPF", b" pass");
         headers.push(b"authentication-results", b" other.example; spf=pass");
         headers.push(b"AUTHENTICATION-RESULTS", b" (c) MX.example.org; none");
-        let wanted = Wanted::default();
-        let ours = ["mx.example.org".to_owned()];
-        let delete =
-            |name: &str, occurrence| Change::DeleteHeader { name: name.into(), occurrence };
-        assert_eq!(
-            changes(&headers, Origin::Authenticated, &ours, &wanted),
-            [
-                delete(RESULTS, 3),
-                delete(RECEIVED_SPF, 1),
-                delete(VIRUS_STATUS, 1),
-                delete(RESULTS, 1)
-            ]
-        );
-        assert_eq!(changes(&headers, Origin::Relay, &ours, &wanted), []);
+        let expected = [
+            "delete-header Authentication-Results 3",
+            "delete-header Received-SPF 1",
+            "delete-header X-Virus-Status 1",
+            "delete-header Authentication-Results 1",
+        ];
+        assert_eq!(deletions(&headers, Origin::Authenticated), expected);
+        assert_eq!(deletions(&headers, Origin::Relay), [""; 0]);
     }
 
     #[test]
-    fn a_replaced_field_keeps_its_place_and_a_deleted_one_is_not_replaced() {
+    fn a_forged_field_goes_whatever_a_rule_puts_into_it() {
         let mut headers = HeaderBlock::default();
         headers.push(b"x-virus-status", b" Clean");
-        headers.push(b"Subject", b" a");
-        let replace = |name: &str| Change::ReplaceHeader {
-            name: name.into(),
-            occurrence: 1,
-            value: "b".into(),
-        };
-        let refolded = [replace("x-virus-status"), replace("Subject")];
-        let wanted = Wanted { refolded: &refolded, ..Wanted::default() };
+        let replaced =
+            Effect::ReplaceHeader { name: VIRUS_STATUS.into(), occurrence: 1, value: "b".into() };
+        let edited = edited(&headers, Origin::Local, &[], [&replaced].into_iter());
         let deleted = Change::DeleteHeader { name: VIRUS_STATUS.into(), occurrence: 1 };
-        assert_eq!(changes(&headers, Origin::Local, &[], &wanted), [replace("Subject"), deleted]);
+        assert_eq!(changes(edited, &Wanted::default()), [deleted]);
     }
 }

@@ -30,12 +30,34 @@ pub(crate) enum Command {
     /// Print, publish, verify and lint the DNS records of a domain
     #[command(subcommand)]
     Dns(Dns),
-    /// Test the rules
+    /// Test, lint and import the rules
     #[command(subcommand)]
     Rules(Rules),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say what will break between the MTA's configuration and this one, with the lines to paste
+    ///
+    /// Asks postconf, or reads the files that are named. Exits with 1 where it finds an error or a
+    /// warning.
+    Doctor(crate::cmd::doctor::Doctor),
+    /// Make a configuration of those of OpenDKIM, OpenDMARC and clamav-milter
+    ///
+    /// What becomes different, and what cannot be taken over, stands at its head. Exits with 1 where
+    /// something cannot.
+    Import(crate::cmd::import::Import),
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Which configuration a command works with.
@@ -56,12 +78,25 @@ pub(crate) struct Serve {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
     /// The message; - is standard input
-    #[arg(value_name = "MESSAGE.eml")]
-    pub(crate) message: PathBuf,
+    #[arg(value_name = "MESSAGE.eml", required_unless_present = "replay")]
+    pub(crate) message: Option<PathBuf>,
+    /// Judge stored mail instead: the *.eml files and Maildirs of a directory, or an mbox
+    ///
+    /// Each envelope is read from the fields that delivery has added, where no option says it for
+    /// all. Exits with 1 where --against does other things with some message.
+    #[arg(long, value_name = "DIR|MBOX", conflicts_with_all = ["message", "emit", "scan", "notify_success", "queue_id", "tls"])]
+    pub(crate) replay: Option<PathBuf>,
+    /// With --replay: another configuration, and where it treats messages differently
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub(crate) against: Option<PathBuf>,
+    /// With --replay: ask DNS nothing, and leave authentication out
+    #[arg(long, requires = "replay")]
+    pub(crate) no_dns: bool,
     /// The client's address
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) client_ip: Option<IpAddr>,
@@ -77,16 +112,22 @@ pub(crate) struct Check {
     /// A recipient; may be given more than once
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) rcpt: Vec<String>,
+    /// As if the client asked to be told of delivery to the recipients (NOTIFY=SUCCESS)
+    #[arg(long)]
+    pub(crate) notify_success: bool,
     /// The user that the client authenticated as
     #[arg(long, value_name = "USER")]
     pub(crate) auth: Option<String>,
     /// The name of the MTA's listener
     #[arg(long, value_name = "NAME")]
     pub(crate) daemon_name: Option<String>,
+    /// The version of TLS that the client used, such as TLSv1.3
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) tls: Option<String>,
     /// The MTA's queue id
     #[arg(long, value_name = "ID")]
     pub(crate) queue_id: Option<String>,
-    /// Print the verdict as one JSON object
+    /// Print the verdict as one JSON object; with --replay, one a difference and one with the counts
     #[arg(long)]
     pub(crate) json: bool,
     /// Print the message as it would leave
@@ -271,9 +312,22 @@ pub(crate) enum Rules {
         /// The directory of rule files; by default the configuration's
         #[arg(value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Say how many of these messages each rule matches: a directory, an mbox or a message
+        #[arg(long, value_name = "MAIL")]
+        counts: Option<PathBuf>,
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Find rules that are most likely a mistake
+    ///
+    /// Rules that cannot be reached or cannot match, that repeat another, have no examples, cost much,
+    /// or match good mail. Exits with 1 where something was found.
+    Lint(crate::cmd::rules::lint::Lint),
+    /// Make rules of Postfix's `header_checks` and `body_checks`
+    ///
+    /// What is different, or can't be taken over, is named with its line. Exits with 1 where
+    /// something is lost.
+    Import(crate::cmd::rules::import::Import),
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,17 +8,18 @@
 //! | `main.rs` | parses the arguments, runs the command, prints what went wrong, exits |
 //! | `cli.rs` | the command line, types alone |
 //! | `cmd/` | a file a subcommand; the only place that prints |
-//! | `serve/` | the supervisor: sockets, signals, reload, the key store and its rotation, drain |
+//! | `serve/` | the supervisor: sockets, signals, reload, drain, the key store and its rotation, systemd |
 //! | `runtime.rs` | configuration, key ring, rules, resolver and scanner, built once |
 //! | `config/` | `fields` is the list of keys, with their docs; `resolve` gives them types |
 //! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |
-//! | `message/` | envelope, header block, author domain, origin, body: what all stages read |
+//! | `message/` | envelope, header block, author domain, origin, body, MIME, text: what all stages read |
 //! | `pipeline.rs` | the way of one message: the calls of the stages |
 //! | `auth/` | iprev, SPF, ARC, DMARC, their look-ups, the results field, and why it says so |
 //! | `dkim/` | the leaf that verifying, signing and key records share |
 //! | `dns/` | the one door to DNS; what we publish: records, updates, what each server shows |
 //! | `rules/` | header and body rules |
 //! | `checks/` | the built-in checks |
+//! | `replay/` | stored mail, judged again |
 //! | `scan/` | the clamds: which is asked, and the talk with it |
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
@@ -29,6 +30,8 @@
 //! | `file.rs` | the one reader of files |
 //! | `result.rs` | RFC 8601's words, shared by all methods |
 //! | `text.rs` | foreign text made safe to show |
+//! | `doctor/` | what will break between the MTA's configuration and ours |
+//! | `import/` | the configurations of the filters that mailseal replaces |
 //! | `telemetry/` | the log with its one line a message, metrics and health |
 //!
 //! # Flow
@@ -39,7 +42,7 @@
 //! rcpt header*         a Draft, bounded by [limits]
 //! eoh                  Inspection::open: origin and role are decided; keys, the DMARC tree walk
 //!                      and the scan start side by side
-//! body*                Inspection::write: each chunk is digested, scanned, kept for rules
+//! body*                Inspection::write: each chunk is digested, scanned, kept for rules and checks
 //! eom                  Inspection::finish: the answers are gathered, then rules, policy::decide,
 //!                      signatures and changes; milter::apply carries out the Verdict
 //! ```
@@ -74,16 +77,19 @@
 
 pub mod auth;
 pub(crate) mod changes;
-pub(crate) mod checks;
+pub mod checks;
 pub mod config;
 pub mod dkim;
 pub mod dns;
+pub mod doctor;
 pub mod file;
+pub mod import;
 pub mod keys;
 pub mod message;
 pub(crate) mod milter;
 pub mod pipeline;
 pub(crate) mod policy;
+pub mod replay;
 pub mod result;
 pub mod rotation;
 pub mod rules;

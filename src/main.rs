@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(cmd::Outcome::Done) => ExitCode::SUCCESS,
         Ok(cmd::Outcome::FaultFound) => ExitCode::from(1),
         Err(error) => {
-            cmd::print::complain(&format!("{error:#}"));
+            cmd::print::complain(&cmd::shown(&error));
             ExitCode::from(cmd::exit_code(&error))
         }
     }

@@ -3,34 +3,41 @@
 //! Failure: nothing here fails. Trouble is a result (`temperror`, `unscanned`), and policy says
 //! what it means.
 
+mod checking;
+mod leave;
+mod reading;
+mod trail;
+mod verifying;
+mod whole;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::auth::explain::{Traces, Whole, explain};
+use crate::auth::Authentication;
+use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
-use crate::auth::{Authentication, arc, results};
-use crate::changes::{Wanted, changes};
 use crate::checks;
+use crate::checks::identity_gate::Mismatch;
 use crate::dkim::digest::{BodyHasher, BodyHashes, BodyWant};
-use crate::dkim::verify::{self, Check};
-use crate::message::Draft;
 use crate::message::address::{self, Author};
 use crate::message::body::{Body, BodySink};
-use crate::message::envelope::{Client, Envelope};
+use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::{self, Decided, Origin, Role};
-use crate::message::received::{self, ReceivedFrom};
-use crate::policy::{self, Decision, Findings};
+use crate::message::{Draft, Offers};
+use crate::policy::{self, Findings};
 use crate::runtime::Runtime;
 use crate::scan::{Scan, ScanResult, ScanTimes, Scanned};
 use crate::sign::seal::Sealing;
-use crate::sign::{self, NotSigned, Signed, Signers};
-use crate::verdict::{Change, Disposition, Hit, Verdict};
+use crate::sign::{self, NotSigned, Signers};
+use crate::verdict::{Disposition, Hit, Trail, Verdict};
+use leave::{leave, unsigned};
+use reading::Read;
 
-/// How much of a message is handed on at once where all of it is there already.
-const CHUNK_BYTES: usize = 65_536;
+use self::trail::timed;
 
 /// A message whose body is on its way.
 pub struct Inspection {
@@ -48,17 +55,24 @@ struct Subject {
     now: u64,
     envelope: Envelope,
     headers: Arc<HeaderBlock>,
-    over_limit: Option<&'static str>,
+    over_limit: Option<Limit>,
     is_space_assumed: bool,
+    offers: Offers,
     origin: Origin,
     author: Author,
     /// Where a set is to be put on the message's ARC chain.
     sealing: Option<Sealing>,
+    /// What the identity gate found.
+    mismatch: Option<Mismatch>,
     /// Why nobody is to sign it, where it could be expected.
     not_signed: Option<NotSigned>,
     reasons: Vec<String>,
-    /// What an explanation of the results needs, where somebody wants to read one.
-    explained: Option<(Traces, Bytes)>,
+    /// What an explanation of the results needs, where somebody wants to read one: the look-ups, and
+    /// the body where it is all there.
+    explained: Option<(Traces, Option<Bytes>)>,
+    /// When the header was complete.
+    opened: Instant,
+    trail: Trail,
 }
 
 /// What was found once the message is through.
@@ -67,7 +81,9 @@ struct Found {
     auth: Authentication,
     scan: Option<ScanResult>,
     scan_times: Option<ScanTimes>,
-    /// `None` where the rules did not end in time.
+    /// What the beginning of the body says; `None` where reading it did not end in time.
+    read: Option<Read>,
+    /// The rules that match; `None` likewise.
     hits: Option<Vec<Hit>>,
 }
 
@@ -82,12 +98,14 @@ impl Inspection {
     /// Decides origin and role, and starts everything that the header tells to look up.
     pub async fn open(runtime: &Arc<Runtime>, draft: Draft, lookups: Lookups) -> Self {
         let mut subject = Subject::new(runtime, draft);
+        subject.follow(&lookups);
         let plan = subject.plan();
         let (lookups, mut wants) = match &plan {
             Plan::Verify => subject.start_verifying(lookups),
             Plan::Sign(signers) => (Lookups::default(), signers.body_wants().collect()),
             Plan::Pass => (Lookups::default(), Vec::new()),
         };
+        wants.extend(subject.wants_for_another_author());
         subject.choose_sealing(&plan);
         wants.extend(subject.sealing.as_ref().map(Sealing::body_want));
         let sink = subject.open_sink(BodyHasher::new(wants)).await;
@@ -96,10 +114,27 @@ impl Inspection {
 
     /// Takes the next chunk of the body.
     pub async fn write(&mut self, chunk: Bytes) {
+        self.subject.trail.octets += chunk.len() as u64;
         if let Plan::Sign(signers) = &mut self.plan {
             signers.update(&chunk);
         }
         self.sink.write(chunk).await;
+    }
+
+    /// The memory that it fills.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.subject.headers.held_bytes() + self.sink.held_bytes()
+    }
+
+    /// Lets go of all that came so far, and takes no more: there is no room for the message now.
+    pub(crate) fn turn_away(&mut self, limit: Limit) {
+        let Self { subject, plan, lookups, sink } = self;
+        subject.over_limit = Some(limit);
+        subject.headers = Arc::default();
+        subject.sealing = None;
+        *plan = Plan::Pass;
+        *lookups = Lookups::default();
+        *sink = BodySink::new(BodyHasher::new(Vec::new()), 0, None);
     }
 
     /// Ends the message and judges it. Some MTAs know their queue id only now.
@@ -108,37 +143,25 @@ impl Inspection {
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
-        let Body { hashes, kept, scan } = sink.finish();
-        let (auth, scan, hits) = tokio::join!(
-            subject.authenticate(&plan, lookups, &hashes),
-            subject.scanned(scan),
-            subject.matched(kept),
+        let Body { hashes, kept, octets, scan } = sink.finish();
+        let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
+            timed(subject.authenticate(&plan, lookups, &hashes)),
+            timed(subject.scanned(scan)),
+            timed(subject.read(kept, octets)),
         );
+        subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
         let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, hits })
-    }
-
-    /// Judges a message that is all there, and explains the results.
-    pub async fn whole(runtime: &Arc<Runtime>, draft: Draft, body: Vec<u8>) -> Verdict {
-        let traces = Traces::default();
-        let mut lookups = Lookups::traced(traces.clone());
-        if runtime.config.verify.enabled {
-            lookups.start_iprev(runtime, &draft.envelope.client);
-        }
-        let mut inspection = Self::open(runtime, draft, lookups).await;
-        let mut body = Bytes::from(body);
-        inspection.subject.explained = Some((traces, body.clone()));
-        while !body.is_empty() {
-            inspection.write(body.split_to(body.len().min(CHUNK_BYTES))).await;
-        }
-        inspection.finish(None).await
+        subject.reasons.extend(read.as_ref().and_then(Read::unread));
+        let judge = |read| subject.judge(read, &auth, scan.as_ref(), octets);
+        let hits = read.as_ref().map(judge);
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits })
     }
 }
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit, is_space_assumed } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed, offers } = draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
@@ -149,11 +172,15 @@ impl Subject {
             headers: Arc::new(headers),
             over_limit,
             is_space_assumed,
+            offers,
             origin,
             sealing: None,
+            mismatch: None,
             not_signed: None,
             reasons: vec![reason],
             explained: None,
+            opened: Instant::now(),
+            trail: Trail::default(),
         }
     }
 
@@ -170,6 +197,11 @@ impl Subject {
             self.reasons.push("not verified: verify.enabled is off".to_owned());
             return Plan::Pass;
         }
+        self.mismatch = self.identity_mismatch();
+        if let Some(mismatch) = &self.mismatch {
+            self.not_signed = Some(NotSigned::Identity(mismatch.clone()));
+            return Plan::Pass;
+        }
         let Self { runtime, origin, envelope, author, headers, now, .. } = self;
         match Signers::choose(runtime, *origin, envelope, author, headers, *now) {
             // A simple signature over white space that we only assume would not verify.
@@ -182,34 +214,11 @@ impl Subject {
         }
     }
 
-    /// Starts what the envelope has not started yet, and what the header tells to look up.
-    fn start_verifying(&mut self, mut lookups: Lookups) -> (Lookups, Vec<BodyWant>) {
-        if self.origin == Origin::Relay {
-            // What was asked of the relay itself says nothing of the message.
-            lookups = lookups.afresh();
-            self.look_behind_relay();
-            lookups.start_iprev(&self.runtime, &self.envelope.client);
-        }
-        if !lookups.has_spf() {
-            lookups.start_spf(&self.runtime, &self.envelope);
-        }
-        let signatures = verify::begin(&self.headers, self.now);
-        if signatures.left_out > 0 {
-            self.reasons.push(format!("{} more signatures were not verified", signatures.left_out));
-        }
-        let dkim_wants = signatures.checks.iter().filter_map(|check| match check {
-            Check::Pending(pending) => Some(pending.body_want()),
-            Check::Done(_) => None,
-        });
-        let mut wants: Vec<BodyWant> = dkim_wants.collect();
-        let chain = arc::begin(&self.headers, self.now);
-        if let arc::Check::Pending(pending) = &chain {
-            wants.extend(pending.body_wants());
-        }
-        lookups.start_dmarc(&self.runtime, &self.author, &signatures.checks);
-        lookups.start_dkim(&self.runtime, &self.headers, signatures);
-        lookups.start_arc(&self.runtime, &self.headers, chain, self.envelope.client.addr);
-        (lookups, wants)
+    /// A rule may put an author into the message that we sign for.
+    fn wants_for_another_author(&self) -> Option<BodyWant> {
+        let Runtime { rules, config, .. } = &*self.runtime;
+        let may_sign = self.origin.is_ours() && self.over_limit.is_none();
+        (may_sign && rules.edits_author()).then(|| sign::body_want(&config.sign))
     }
 
     fn choose_sealing(&mut self, plan: &Plan) {
@@ -223,47 +232,6 @@ impl Subject {
         }
     }
 
-    /// Puts the client that a trusted relay names in the place of the relay.
-    fn look_behind_relay(&mut self) {
-        let relays = &self.runtime.config.identity.trusted_relays;
-        if let Some(ReceivedFrom { addr, helo }) = received::client(&self.headers, relays) {
-            self.envelope.client = Client { addr: Some(addr), name: None };
-            self.envelope.helo = Some(helo);
-        } else {
-            // SPF of the relay's own address would fail, and say nothing.
-            self.envelope.client.addr = None;
-            self.reasons.push("SPF not checked: the relay names no client".to_owned());
-        }
-    }
-
-    async fn authenticate(
-        &self,
-        plan: &Plan,
-        lookups: Lookups,
-        hashes: &BodyHashes,
-    ) -> Authentication {
-        match plan {
-            Plan::Verify => {
-                lookups.settle(&self.runtime.resolver.until(self.deadline), hashes).await
-            }
-            Plan::Sign(_) | Plan::Pass => Authentication::default(),
-        }
-    }
-
-    /// Adds why each method said what it said.
-    async fn explain(&mut self, auth: &Authentication) {
-        let Some((traces, body)) = self.explained.take() else { return };
-        let message = Whole {
-            headers: &self.headers,
-            body: &body,
-            now: self.now,
-            trusted_sealers: &self.runtime.config.arc.trusted_sealers,
-        };
-        let dns = self.runtime.resolver.until(self.deadline);
-        let sentences = explain(auth, message, &traces, &dns).await;
-        self.reasons.extend(sentences);
-    }
-
     async fn scanned(&self, scan: Option<Scan>) -> Option<Scanned> {
         match scan {
             Some(scan) => Some(scan.finish(self.deadline).await),
@@ -271,19 +239,11 @@ impl Subject {
         }
     }
 
-    async fn matched(&self, body: Vec<u8>) -> Option<Vec<Hit>> {
-        match self.over_limit {
-            Some(_) => Some(Vec::new()),
-            None => Runtime::match_rules(&self.runtime, &self.headers, body, self.deadline).await,
-        }
-    }
-
     async fn open_sink(&self, hasher: BodyHasher) -> BodySink {
-        let Runtime { config, rules, scanner, .. } = &*self.runtime;
+        let Runtime { config, scanner, .. } = &*self.runtime;
         if self.over_limit.is_some() {
             return BodySink::new(hasher, 0, None);
         }
-        let kept_bytes_max = if rules.wants_body() { config.rules.body_bytes_max } else { 0 };
         let on_oversize = config.clamav.treatment_of(self.origin).on_oversize;
         let mut scan = scanner.as_ref().map(|scanner| scanner.open(on_oversize.scans_prefix));
         if let Some(scan) = &mut scan {
@@ -291,27 +251,31 @@ impl Subject {
             scan.write(Bytes::copy_from_slice(self.headers.octets())).await;
             scan.write(Bytes::from_static(b"\r\n")).await;
         }
-        BodySink::new(hasher, kept_bytes_max, scan)
+        BodySink::new(hasher, self.kept_bytes_max(), scan)
     }
 }
 
 /// Puts together what the stages say: policy, then signatures and changes.
 fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
-    let checks = checks::findings(&facts(&subject, &found));
+    let checks = subject.checked(&found);
     let findings = findings(&subject, &found, &checks);
     let decision = policy::decide(&subject.runtime.config, &findings);
     let is_delivered =
         matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine);
-    let mut signed = sign(&mut subject, plan, &found.hashes, is_delivered);
-    subject.reasons.append(&mut signed.reasons);
-    let changes = if is_delivered {
-        edits(&mut subject, plan, &found, &decision, &signed)
+    let begun = Instant::now();
+    let (signed, changes) = if is_delivered {
+        leave(&mut subject, plan, &found, &decision)
     } else {
-        Vec::new()
+        let mut signed = unsigned(&mut subject, plan);
+        subject.reasons.append(&mut signed.reasons);
+        (signed, Vec::new())
     };
     subject.reasons.extend(decision.reasons);
+    subject.trail.times.sign = begun.elapsed();
+    let limits = limits(&subject, &found);
     Verdict {
-        queue_id: subject.envelope.queue_id,
+        queue_id: subject.envelope.queue_id.clone(),
+        trail: subject.trail(),
         disposition: decision.disposition,
         reply: decision.reply,
         origin: subject.origin,
@@ -321,20 +285,17 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
         scan: found.scan,
         scan_times: found.scan_times,
         not_signed: signed.without,
+        limits,
         changes,
         reasons: subject.reasons,
     }
 }
 
-fn facts<'a>(subject: &'a Subject, found: &'a Found) -> checks::Facts<'a> {
-    checks::Facts {
-        config: &subject.runtime.config,
-        origin: subject.origin,
-        envelope: &subject.envelope,
-        headers: &subject.headers,
-        author: &subject.author,
-        auth: &found.auth,
-    }
+/// The limits that the message came up against.
+fn limits(subject: &Subject, found: &Found) -> Vec<Limit> {
+    let time = found.hits.is_none().then_some(Limit::MessageTime);
+    let body = found.read.as_ref().is_some_and(Read::is_cut).then_some(Limit::KeptBody);
+    [subject.over_limit, time, body].into_iter().flatten().collect()
 }
 
 fn findings<'a>(
@@ -352,53 +313,7 @@ fn findings<'a>(
         checks,
         scan: found.scan.as_ref(),
         over_limit: subject.over_limit,
-    }
-}
-
-/// The edits of a message that is delivered.
-fn edits(
-    subject: &mut Subject,
-    plan: &Plan,
-    found: &Found,
-    decision: &Decision,
-    signed: &Signed,
-) -> Vec<Change> {
-    let Subject { runtime, envelope, headers, origin, sealing, reasons, .. } = subject;
-    let Found { hashes, auth, scan, .. } = found;
-    let authserv_id = &runtime.config.identity.authserv_id;
-    let results = matches!(plan, Plan::Verify).then(|| results::render(authserv_id, auth));
-    let received_spf = match plan {
-        Plan::Verify if runtime.config.verify.received_spf => {
-            let field = |spf| results::received_spf(authserv_id, envelope, spf);
-            auth.spf.iter().map(field).collect()
-        }
-        _ => Vec::new(),
-    };
-    let sealed = sealing.as_ref().and_then(|sealing| {
-        sealing.seal(signed.headers.as_ref().unwrap_or(headers), hashes, auth, reasons)
-    });
-    let held = decision.disposition == Disposition::Quarantine;
-    let wanted = Wanted {
-        results: results.as_deref(),
-        received_spf: &received_spf,
-        scan: scan.as_ref(),
-        tags: &decision.tags,
-        refolded: &signed.refolded,
-        signatures: &signed.signatures,
-        sealed: sealed.as_ref(),
-        quarantine: decision.cause.as_deref().filter(|_| held),
-    };
-    changes(headers, *origin, &runtime.authserv_ids, &wanted)
-}
-
-fn sign(subject: &mut Subject, plan: &Plan, hashes: &BodyHashes, is_delivered: bool) -> Signed {
-    match (plan, subject.not_signed.take()) {
-        (Plan::Sign(signers), _) if is_delivered => {
-            signers.sign(&subject.headers, hashes, subject.now)
-        }
-        (Plan::Sign(_), _) => Signed::not(NotSigned::Refused),
-        (_, Some(reason)) => Signed::not(reason),
-        (_, None) => Signed::default(),
+        offers: subject.offers,
     }
 }
 

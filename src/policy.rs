@@ -5,19 +5,25 @@
 //! one step wins inside it. Tags of all steps are added: they say what was found, whatever is done about it.
 
 mod authentication;
+mod offers;
+mod rules;
 mod scan;
 
 use crate::auth::Authentication;
 use crate::auth::arc::{ArcChain, Endorsement};
 use crate::checks;
 use crate::config::{self, Config, Exempt};
-use crate::message::address::{Author, sender_domain};
+use crate::message::Offers;
+use crate::message::address::{Author, is_or_is_at};
 use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
+use crate::message::limit::Limit;
 use crate::message::origin::Origin;
 use crate::scan::ScanResult;
 use crate::text;
 use crate::verdict::{Action, Disposition, Hit, Reply};
+
+pub(crate) use rules::Edits;
 
 /// Everything that a decision rests on.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +45,13 @@ pub(crate) struct Findings<'a> {
     /// What the scanner said.
     pub scan: Option<&'a ScanResult>,
     /// The limit that the message is over.
-    pub over_limit: Option<&'static str>,
+    pub over_limit: Option<Limit>,
+    /// What the MTA lets us do.
+    pub offers: Offers,
 }
 
 /// Policy's answer.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Decision {
     /// What becomes of the message.
     pub disposition: Disposition,
@@ -53,6 +61,8 @@ pub(crate) struct Decision {
     pub cause: Option<String>,
     /// The tags, in the order in which they were found, each once.
     pub tags: Vec<String>,
+    /// What rules edit, where the message is delivered.
+    pub edits: Edits,
     /// Why, in sentences.
     pub reasons: Vec<String>,
 }
@@ -92,15 +102,30 @@ pub(crate) fn decide(config: &Config, findings: &Findings<'_>) -> Decision {
         let decides = |finding: &Finding| Disposition::from(finding.action) != Disposition::Accept;
         deciding = deciding.or(strictest.filter(decides));
     }
-    let Some(deciding) = deciding else {
-        let disposition = Disposition::Accept;
-        return Decision { disposition, reply: None, cause: None, tags, reasons };
-    };
+    let mut decision = decided(config, findings, deciding, &mut reasons);
+    if matches!(decision.disposition, Disposition::Accept | Disposition::Quarantine) {
+        let (edits, more) = rules::edits(findings);
+        decision.edits = edits;
+        reasons.extend(more);
+    }
+    reasons.extend(rules::shadows(findings.hits));
+    let decision = Decision { tags, reasons, ..decision };
+    decision.within(findings.offers, findings.envelope.queue_id.as_deref())
+}
+
+/// What becomes of the message, by the finding that decides.
+fn decided(
+    config: &Config,
+    findings: &Findings<'_>,
+    deciding: Option<Finding>,
+    reasons: &mut Vec<String>,
+) -> Decision {
+    let Some(deciding) = deciding else { return Decision::default() };
     let asked = Disposition::from(deciding.action);
     let (disposition, softened) = soften(asked, config, findings);
     reasons.extend(softened);
     let reply = reply(disposition, &deciding, findings.envelope.queue_id.as_deref());
-    Decision { disposition, reply, cause: Some(deciding.cause), tags, reasons }
+    Decision { disposition, reply, cause: Some(deciding.cause), ..Decision::default() }
 }
 
 /// The action's name in a reason.
@@ -120,6 +145,7 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
     let author = findings.author;
     let exempt = is_exempt(config, findings);
     let verified = !findings.origin.is_ours();
+    let accepted = findings.hits.into_iter().flatten().any(Hit::accepts);
     let treatment = config.clamav.treatment_of(findings.origin);
     [
         findings.scan.and_then(|scan| scan::finding(treatment, scan)).into_iter().collect(),
@@ -129,25 +155,29 @@ fn steps(config: &Config, findings: &Findings<'_>) -> [Vec<Finding>; 5] {
         } else {
             Vec::new()
         },
-        findings.hits.map_or_else(rules_unfinished, |hits| hits.iter().map(rule_hit).collect()),
+        rules::findings(findings.hits),
         findings
             .checks
             .iter()
-            .filter(|found| !(exempt && found.lifted_by_exemption))
+            .filter(|found| {
+                let is_lifted =
+                    (accepted && found.lifted_by_accept) || (exempt && found.lifted_by_exemption);
+                !is_lifted
+            })
             .map(found_by_check)
             .collect(),
     ]
 }
 
-fn over_limit(limit: &str) -> Vec<Finding> {
-    vec![Finding {
-        action: Action::Reject,
-        tag: None,
-        code: 552,
-        enhanced: "5.3.4",
-        cause: format!("message is over {limit}"),
-        told: None,
-    }]
+fn over_limit(limit: Limit) -> Vec<Finding> {
+    let (action, code, enhanced, cause) = match limit {
+        // RFC 3463 §3.4: "system not accepting network messages", for a host under excessive load.
+        limit if limit.is_passing() => {
+            (Action::Tempfail, 451, "4.3.2", format!("no room for the message now: {limit}"))
+        }
+        limit => (Action::Reject, 552, "5.3.4", format!("message is over {limit}")),
+    };
+    vec![Finding { action, tag: None, code, enhanced, cause, told: None }]
 }
 
 fn malformed_from(config: &config::Policy, author: &Author) -> Vec<Finding> {
@@ -182,32 +212,16 @@ fn exempted(config: &Config, findings: &Findings<'_>) -> Option<String> {
     let matters = !findings.origin.is_ours() && is_exempt(config, findings);
     let would = || authentication::findings(config, findings.auth);
     let spared = would().into_iter().filter(|finding| matters && finding.action != Action::Off);
-    let causes: Vec<String> = spared.map(|finding| finding.cause).collect();
+    let of_checks = findings
+        .checks
+        .iter()
+        .filter(|found| matters && found.lifted_by_exemption && found.action != Action::Off);
+    let causes: Vec<String> = spared
+        .map(|finding| finding.cause)
+        .chain(of_checks.map(|found| found.cause.clone()))
+        .collect();
     (!causes.is_empty())
         .then(|| format!("exempt, [[policy.exempt]] names the message: {}", causes.join(", ")))
-}
-
-/// Trouble of our own, so that the message comes again.
-fn rules_unfinished() -> Vec<Finding> {
-    vec![Finding {
-        action: Action::Tempfail,
-        tag: None,
-        code: 554,
-        enhanced: "5.3.0",
-        cause: "rules did not end within limits.message_secs_max".to_owned(),
-        told: None,
-    }]
-}
-
-fn rule_hit(hit: &Hit) -> Finding {
-    Finding {
-        action: hit.action,
-        tag: Some(hit.rule.clone()),
-        code: 550,
-        enhanced: "5.7.1",
-        cause: format!("rule {}", hit.rule),
-        told: hit.reply.clone(),
-    }
 }
 
 fn found_by_check(found: &checks::Finding) -> Finding {
@@ -275,11 +289,6 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
             .is_some_and(|sealer| exempt.sealers.iter().any(|domain| domain == sealer))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
-}
-
-/// Whether an address is the entry, or of the domain that the entry is.
-fn is_or_is_at(address: &str, entry: &str) -> bool {
-    address.eq_ignore_ascii_case(entry) || sender_domain(address).as_deref() == Some(entry)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

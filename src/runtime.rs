@@ -1,5 +1,6 @@
 //! Everything that judging a message needs, built once and shared by all messages.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -8,17 +9,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{self, Config};
+use crate::checks::logins::Logins;
+use crate::config::{self, Config, ConfigErrors};
 use crate::dns::{Resolver, ResolverError};
 use crate::keys::LiveRing;
-use crate::message::header::HeaderBlock;
 use crate::rules::{RuleErrors, RuleSet};
 use crate::scan::Scanner;
 use crate::telemetry::metrics::Metrics;
-use crate::verdict::Hit;
 
 /// The most octets of a message that are matched where it is: some 0.1 ms with many rules.
-const MATCHED_INLINE_MAX: usize = 32 * 1024;
+const WORKED_INLINE_MAX: usize = 32 * 1024;
 
 /// Says the time in seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -33,6 +33,10 @@ pub struct Runtime {
     pub keys: Arc<LiveRing>,
     /// What is wrong with the key store; the other keys sign all the same.
     pub key_problems: Vec<String>,
+    /// `identity.local_domains`.
+    pub local_domains: HashSet<String>,
+    /// Who may write as whom, where `identity_gate.map` says it.
+    pub logins: Option<Logins>,
     /// The rules.
     pub rules: RuleSet,
     /// The one door to DNS.
@@ -42,7 +46,7 @@ pub struct Runtime {
     /// What is counted.
     pub metrics: Metrics,
     /// How many messages' rules run at once outside the asynchronous threads.
-    rule_threads: Arc<Semaphore>,
+    work_threads: Arc<Semaphore>,
     /// The time in seconds since 1970: the system's clock, unless a test has its own.
     pub clock: Clock,
 }
@@ -53,6 +57,9 @@ pub enum RuntimeError {
     /// The rules are broken.
     #[error(transparent)]
     Rules(#[from] RuleErrors),
+    /// `identity_gate.map` is broken.
+    #[error(transparent)]
+    Logins(#[from] ConfigErrors),
     /// No resolver can be set up.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
@@ -62,16 +69,19 @@ impl Runtime {
     /// Reads what the configuration names and sets everything up.
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = LiveRing::load(&config.sign.keys);
+        let metrics = Metrics::default();
         Ok(Self {
+            local_domains: config.identity.local_domains.iter().cloned().collect(),
+            logins: load_logins(&config)?,
             rules: load_rules(&config.rules)?,
-            resolver: Resolver::new(&config.dns)?,
+            resolver: Resolver::counting(&config.dns, metrics.dns.clone())?,
             scanner: Scanner::new(&config.clamav),
             authserv_ids: authserv_ids(&config.identity),
             config,
             keys: Arc::new(keys),
             key_problems,
-            metrics: Metrics::default(),
-            rule_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
+            metrics,
+            work_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
             clock: Arc::new(system_clock),
         })
     }
@@ -88,7 +98,7 @@ impl Runtime {
         let resolver = if config.dns == self.config.dns {
             self.resolver.clone()
         } else {
-            Resolver::new(&config.dns)?
+            Resolver::counting(&config.dns, self.metrics.dns.clone())?
         };
         let scanner = if config.clamav == self.config.clamav {
             self.scanner.clone()
@@ -96,6 +106,8 @@ impl Runtime {
             Scanner::new(&config.clamav)
         };
         Ok(Self {
+            local_domains: config.identity.local_domains.iter().cloned().collect(),
+            logins: load_logins(&config)?,
             rules: load_rules(&config.rules)?,
             resolver,
             scanner,
@@ -104,17 +116,22 @@ impl Runtime {
             keys,
             key_problems,
             metrics: self.metrics.clone(),
-            rule_threads: Arc::clone(&self.rule_threads),
+            work_threads: Arc::clone(&self.work_threads),
             clock: Arc::clone(&self.clock),
         })
     }
 }
 
-fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
+/// The rules that the configuration names.
+pub fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
     match config {
         config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir),
         config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir),
     }
+}
+
+fn load_logins(config: &Config) -> Result<Option<Logins>, ConfigErrors> {
+    config.identity_gate.map_in_force().map(|path| Logins::load(path)).transpose()
 }
 
 fn authserv_ids(config: &config::Identity) -> Vec<String> {
@@ -122,30 +139,29 @@ fn authserv_ids(config: &config::Identity) -> Vec<String> {
 }
 
 impl Runtime {
-    /// The rules that match a message; `None` where they did not end in time. A large message is
-    /// matched on a thread of its own: a pattern that a sender's text slows down costs that message
-    /// its time, and no other.
-    pub(crate) async fn match_rules(
-        runtime: &Arc<Self>,
-        headers: &Arc<HeaderBlock>,
-        body: Vec<u8>,
+    /// Does work that takes so many octets of a message; `None` where it did not end in time. A large
+    /// message is worked on by a thread of its own: a pattern that a sender's text slows down costs
+    /// that message its time, and no other.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        octets: usize,
         deadline: Instant,
-    ) -> Option<Vec<Hit>> {
-        if runtime.rules.is_empty() || headers.octets().len() + body.len() <= MATCHED_INLINE_MAX {
-            return Some(runtime.rules.evaluate(headers, &body));
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if octets <= WORKED_INLINE_MAX {
+            return Some(work());
         }
-        let (runtime, headers) = (runtime.clone(), headers.clone());
-        let matching = async {
+        let apart = async {
             // The semaphore is never closed. A thread that nobody waits for any more keeps its turn.
-            let turn = runtime.rule_threads.clone().acquire_owned().await;
+            let turn = self.work_threads.clone().acquire_owned().await;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                runtime.rules.evaluate(&headers, &body)
+                work()
             })
             .await
         };
-        match timeout_at(deadline, matching).await {
-            Ok(Ok(hits)) => Some(hits),
+        match timeout_at(deadline, apart).await {
+            Ok(Ok(done)) => Some(done),
             Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             Err(_) => None,
         }

@@ -4,7 +4,7 @@
 //! for what a rule matched, where its author must see the very octets. Two places have rules of
 //! their own: the grammar of results fields (`auth::results`), which can quote, and messages about
 //! the operator's own files (`config::error::quoted`), which may show any script. [`shown`] is for
-//! what goes to a terminal and nowhere else.
+//! what explains a verdict, on a terminal or in the log.
 
 /// The most of a foreign text that is shown, in characters.
 const SHOWN_MAX: usize = 200;
@@ -54,7 +54,7 @@ pub(crate) fn excerpt(octets: &[u8]) -> String {
     text
 }
 
-/// The text for `check` alone, never for a header field, a reply or the log: printable ASCII as it is,
+/// The text for `check` and the same sentences in the log, never for a header field or a reply: printable ASCII as it is,
 /// any other octet as an escape; a long text is cut.
 pub(crate) fn shown(octets: impl AsRef<[u8]>) -> String {
     let octets = octets.as_ref();

@@ -1,13 +1,22 @@
 //! The verdict on one message: what every stage found and what is to be done about it.
 
+mod change;
+mod hit;
+pub mod trail;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::auth::Authentication;
+use crate::message::limit::Limit;
 use crate::message::origin::{Origin, Role};
 use crate::scan::{ScanResult, ScanTimes};
 use crate::sign::NotSigned;
+
+pub use change::Change;
+pub use hit::{Effect, Hit};
+pub use trail::{Story, Times, Trail};
 
 /// How an operator wants a finding treated: the values of the policy settings and of a rule's
 /// `action`, ordered by strictness, so that the strictest of one step is their maximum.
@@ -31,10 +40,11 @@ pub enum Action {
 }
 
 /// What becomes of the message.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Disposition {
     /// Delivered, with the changes of the verdict.
+    #[default]
     Accept,
     /// Accepted from the client and thrown away.
     Discard,
@@ -88,54 +98,6 @@ impl fmt::Display for Reply {
     }
 }
 
-/// A rule that matched.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Hit {
-    /// The rule's name, which is also the tag.
-    pub rule: String,
-    /// What the rule asks for.
-    pub action: Action,
-    /// The rule's own reply text, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply: Option<String>,
-    /// What matched, for the log: the view and an excerpt, escaped.
-    pub matched: String,
-}
-
-/// One edit of the message, in the order in which it is applied.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "change", rename_all = "kebab-case")]
-pub enum Change {
-    /// Removes the `occurrence`th field of that name, counted from 1 at the top.
-    DeleteHeader {
-        /// The field's name.
-        name: String,
-        /// Which of the fields of that name, from 1.
-        occurrence: u32,
-    },
-    /// Puts another value into the `occurrence`th field of that name, counted from 1 at the top.
-    ReplaceHeader {
-        /// The field's name.
-        name: String,
-        /// Which of the fields of that name, from 1.
-        occurrence: u32,
-        /// The new value, as in `InsertHeader`.
-        value: String,
-    },
-    /// Puts a field above all fields of the message as the filter saw it.
-    InsertHeader {
-        /// The field's name.
-        name: String,
-        /// The field's value without the leading space; folds are CRLF and white space.
-        value: String,
-    },
-    /// Holds the message in the MTA's queue.
-    Quarantine {
-        /// What the operator reads in the queue listing.
-        reason: String,
-    },
-}
-
 /// All that is known and decided of one message.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
@@ -158,8 +120,14 @@ pub struct Verdict {
     /// How long it took; not part of the record that `check` prints, which is the same every time.
     #[serde(skip)]
     pub scan_times: Option<ScanTimes>,
+    /// What the log tells beside it.
+    #[serde(skip)]
+    pub trail: Trail,
     /// Why it has no signature, or none of some key; as labels.
     pub not_signed: Vec<NotSigned>,
+    /// The limits that it came up against, by the keys of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
     /// The edits, in the order in which they are applied.
     pub changes: Vec<Change>,
     /// Why, in sentences.
@@ -177,32 +145,20 @@ impl fmt::Display for Verdict {
         writeln!(f, "role {}", self.role.as_str())?;
         write!(f, "{}", self.auth)?;
         for hit in &self.hits {
-            writeln!(f, "hit {} {}", hit.rule, hit.matched)?;
+            match &hit.found {
+                Some(found) => writeln!(f, "hit {hit} {found}")?,
+                None => writeln!(f, "hit {hit} nothing that it rules out")?,
+            }
         }
         if let Some(scan) = &self.scan {
             writeln!(f, "scan {}", scan.in_full())?;
+        }
+        for limit in &self.limits {
+            writeln!(f, "limit {limit}")?;
         }
         for change in &self.changes {
             writeln!(f, "change {change}")?;
         }
         self.reasons.iter().try_for_each(|reason| writeln!(f, "reason {reason}"))
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DeleteHeader { name, occurrence } => {
-                write!(f, "delete-header {name} {occurrence}")
-            }
-            Self::ReplaceHeader { name, occurrence, value } => {
-                let value = value.replace("\r\n", "\\n");
-                write!(f, "replace-header {name} {occurrence}: {value}")
-            }
-            Self::InsertHeader { name, value } => {
-                write!(f, "insert-header {name}: {}", value.replace("\r\n", "\\n"))
-            }
-            Self::Quarantine { reason } => write!(f, "quarantine {reason}"),
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mailseal::config::{Config, Limits};
+use mailseal::message::envelope::bare_path;
 use mailseal::message::file;
 use mailseal::pipeline::Inspection;
 use support::case::{self, Case};
@@ -66,13 +67,17 @@ fn play(case: &Case, addr: SocketAddr) -> Outcome {
     let mut macros = vec![(b'E', "i", settings.queue_id.as_str())];
     macros.extend(settings.daemon_name.as_deref().map(|name| (b'C', "{daemon_name}", name)));
     macros.extend(settings.auth.as_deref().map(|user| (b'M', "{auth_authen}", user)));
-    let unfolded = |value: &[u8]| String::from_utf8_lossy(value).replace("\r\n", "\n").into_bytes();
+    macros.extend(settings.tls.as_deref().map(|version| (b'H', "{tls_version}", version)));
+    let unfolded = |value: &[u8]| {
+        value.split(|&o| o == b'\n').map(without_cr).collect::<Vec<_>>().join(&b'\n')
+    };
     let mail = Mail {
         client_name: &settings.client_name,
         client_addr: &client_addr,
         helo: &settings.helo,
         from: &settings.mail_from,
         rcpts: settings.rcpts.iter().map(String::as_str).collect(),
+        rcpt_args: if settings.notify_success { vec!["NOTIFY=SUCCESS,DELAY"] } else { vec![] },
         macros,
         headers: draft.headers.iter().map(|f| (f.name.to_vec(), unfolded(f.value))).collect(),
         body: &body,
@@ -80,6 +85,10 @@ fn play(case: &Case, addr: SocketAddr) -> Outcome {
         chunk: 37,
     };
     Mta::connect(addr).unwrap().deliver(&mail).unwrap()
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// What the MTA was told, in the words of a verdict.
@@ -107,6 +116,12 @@ fn seen(outcome: &Outcome) -> String {
             let value = value.strip_prefix(' ').expect("a space after the colon");
             format!("change replace-header {name} {occurrence}: {}", value.replace('\n', "\\n"))
         }
+        Edit::Add(name, value) => {
+            let value = value.strip_prefix(' ').expect("a space after the colon");
+            format!("change add-header {name}: {value}")
+        }
+        Edit::AddRecipient(path) => format!("change add-recipient {}", bare_path(path)),
+        Edit::DeleteRecipient(path) => format!("change delete-recipient {}", bare_path(path)),
         Edit::Quarantine(reason) => format!("change quarantine {reason}"),
         other => format!("{other:?}"),
     }));

@@ -27,11 +27,13 @@ struct Ran {
 }
 
 impl Ran {
-    /// The exit code, and the only line on standard error.
+    /// The exit code, and the only fault on standard error, without the place that it shows.
     fn fault(&self) -> (Option<i32>, &str) {
-        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+        let mut lines = self.err.lines();
+        let fault = lines.next().unwrap_or_default();
+        assert!(lines.all(|line| line.starts_with("    ")), "{}", self.err);
         assert_eq!(self.out, "");
-        (self.code, self.err.trim_end())
+        (self.code, fault)
     }
 }
 

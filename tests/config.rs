@@ -295,7 +295,10 @@ fn exit_codes_tell_users_faults() {
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert_eq!(
         err,
-        format!("{bad}:2:1: unknown key \"lisen\" in [milter] (did you mean \"listen\"?)\n")
+        format!(
+            "{bad}:2:1: unknown key \"lisen\" in [milter] (did you mean \"listen\"?)\n    \
+             lisen = [\"inet:127.0.0.1:8891\"]\n    ^\n"
+        )
     );
     assert_eq!(mailseal(&["config", "check", "no-such.toml"]).0, Some(2));
     assert_eq!(mailseal(&["config", "check"]).0, Some(2));

@@ -339,7 +339,7 @@ fn a_broken_domain_leaves_the_others_alone() {
         "b.example/state.toml: missing",
         "c.example/k.pem: missing",
         "d.example/k.pem: has more than",
-        "e.example/k.pem: cannot be read",
+        "e.example/k.pem: is no text",
         "rename it to upper.example",
         "\"no domain\" ",
         "orphan.pem: not named in state.toml",
@@ -461,7 +461,7 @@ fn bad_keys() -> Vec<(&'static str, String, &'static str)> {
     vec![
         ("truncated", good[..good.len() / 2].to_owned(), "no private key in PEM"),
         ("truncated inside", good.replacen("\n-----END", "", 1), "no private key in PEM"),
-        ("empty", String::new(), "no private key in PEM"),
+        ("empty", String::new(), "is empty; restore it from a backup"),
         ("encrypted", openssl(&encrypted), "is encrypted; run: openssl pkey"),
         ("encrypted, old style", openssl(&old_style), "is encrypted; run: openssl pkey"),
         ("of another kind", openssl(&foreign), "not an RSA key of 2048 to 8192 bits"),

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/suites.rs"]
-#[expect(unreachable_pub, reason = "shared by all tests")]
 mod suites;
 
 use std::fs;
@@ -12,8 +11,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mailseal::message::header::HeaderBlock;
-use mailseal::rules::{RuleErrors, RuleSet};
-use mailseal::verdict::Action;
+use mailseal::rules::{Facts, RuleErrors, RuleSet};
+use mailseal::verdict::{Action, Hit};
 use tempfile::TempDir;
 
 /// A directory with rule files of these texts: a.toml, b.toml, ...
@@ -53,8 +52,13 @@ fn header(fields: &[(&str, &[u8])]) -> HeaderBlock {
     header
 }
 
+/// What a rule found, as `check` prints it.
+fn found(hit: &Hit) -> String {
+    hit.found.as_ref().unwrap().to_string()
+}
+
 fn names(rules: &RuleSet, header: &HeaderBlock, body: &[u8]) -> Vec<String> {
-    rules.evaluate(header, body).into_iter().map(|hit| hit.rule).collect()
+    rules.evaluate(&Facts::of(header, body)).into_iter().map(|hit| hit.rule).collect()
 }
 
 fn shipped() -> RuleSet {
@@ -69,10 +73,10 @@ fn the_shipped_rules_load_and_only_tag() {
     assert!(rules.test().all(|rule| rule.failures.is_empty() && rule.examples >= 2));
     let letter = b"Send 1200 USD in Bitcoin to 1BoatSLRHtKNngkdXEeobR76b53LETtpyT\r\n\
                    within 48 hours: I recorded you.\r\n";
-    let hits = rules.evaluate(&HeaderBlock::default(), letter);
+    let hits = rules.evaluate(&Facts::of(&HeaderBlock::default(), letter));
     assert_eq!(hits.len(), 1);
     assert_eq!((hits[0].rule.as_str(), hits[0].action), ("webcam-extortion", Action::Tag));
-    assert_eq!(hits[0].matched, "body: 1BoatSLRHtKNngkdXEeobR76b53LETtpyT");
+    assert_eq!(found(&hits[0]), "body at 28: 1BoatSLRHtKNngkdXEeobR76b53LETtpyT");
 }
 
 #[test]
@@ -92,13 +96,14 @@ fn a_rule_is_read_with_all_its_fields() {
         examples.miss = ["Subject: An Offer\nList-Id: <l.example.org>", "Subject: hello"]
         "#,
     );
-    let hits = rules.evaluate(&header(&[("Subject", b" my offer\r\n\tfor (you)")]), b"");
+    let hits =
+        rules.evaluate(&Facts::of(&header(&[("Subject", b" my offer\r\n\tfor (you)")]), b""));
     assert_eq!(hits.len(), 1);
     assert_eq!(hits[0].action, Action::Reject);
     assert_eq!(hits[0].reply.as_deref(), Some("We buy nothing"));
-    assert_eq!(hits[0].matched, "Subject: offer");
+    assert_eq!(found(&hits[0]), "Subject at 3: offer");
     let listed = header(&[("subject", b" offer"), ("LIST-ID", b"")]);
-    assert!(rules.evaluate(&listed, b"cheap").is_empty());
+    assert!(rules.evaluate(&Facts::of(&listed, b"cheap")).is_empty());
 }
 
 #[test]
@@ -133,10 +138,10 @@ fn the_raw_view_is_what_was_sent() {
 #[test]
 fn what_matched_cannot_inject() {
     let rules = load(&body_rule("all", "(?s)x.*", "x"));
-    let hits = rules.evaluate(&HeaderBlock::default(), b"x\r\nBcc: a\0;(\"\xff)");
-    assert_eq!(hits[0].matched, r"body: x\r\nBcc: a\x00\x3b\x28\x22\xff\x29");
-    let long = rules.evaluate(&HeaderBlock::default(), &vec![b'x'; 1 << 20]);
-    assert!(long[0].matched.len() <= 66, "{}", long[0].matched);
+    let hits = rules.evaluate(&Facts::of(&HeaderBlock::default(), b"x\r\nBcc: a\0;(\"\xff)"));
+    assert_eq!(found(&hits[0]), r"body at 0: x\r\nBcc: a\x00\x3b\x28\x22\xff\x29");
+    let long = rules.evaluate(&Facts::of(&HeaderBlock::default(), &vec![b'x'; 1 << 20]));
+    assert!(found(&long[0]).len() <= 71, "{}", found(&long[0]));
 }
 
 #[test]
@@ -192,7 +197,7 @@ a.toml:16:12: bad pattern: unopened group
 a.toml:17:14: header: \"Subject:\" has a colon (write \"Subject\")
 a.toml:17:38: bad pattern: look-around, including look-ahead and look-behind, is not supported \
 (patterns take linear time; join two conditions with all and not instead)
-a.toml:18:3: a condition without a test (header and matches, body, all, any or not)
+a.toml:18:3: a condition without a test (such as header and matches, body, all, any or not)
 a.toml:19:11: when: wants a table, found an integer
 a.toml:20:3: body and all in one condition (join them: all = [{ ... }, { ... }])
 a.toml:21:3: \"matches\" beside \"body\" (it belongs to \"header\")
@@ -204,7 +209,7 @@ a.toml:26:10: unknown field \"foo\" in examples (one of: hit, miss)
 b.toml:3:8: rule name \"twice\" is taken (by the rule at a.toml:10)
 b.toml:6:17: rule \"twice\": this hit example does not match (it has no header field; its text is a \
 body)
-b.toml:7:37: rule \"twice\": this miss example matches (found Subject: viagra)";
+b.toml:7:37: rule \"twice\": this miss example matches (found Subject at 4: viagra)";
     let wanted: Vec<&str> = wanted.lines().collect();
     assert_eq!(faults(&[first, second]), wanted);
 }
@@ -241,10 +246,98 @@ fn a_missing_directory_is_empty_only_where_it_may_be() {
 }
 
 #[test]
+fn a_list_is_read_with_the_rules_and_its_faults_are_theirs() {
+    let rule = "[[rule]]\nname = 'listed'\nabout = 'x'\nwhen = { header = 'From', in_list = 'bad' }\n\
+                examples = { hit = ['From: a@bad.example'], miss = ['From: a@x.example'] }";
+    let dir = dir(&[rule]);
+    let load = || RuleSet::load(dir.path()).map_err(|errors| errors.to_string());
+    let missing = load().unwrap_err();
+    assert!(
+        missing.contains("a.toml:4:37: list ") && missing.contains("no such file"),
+        "{missing}"
+    );
+    fs::write(dir.path().join("bad"), "# none\nbad.example\ntwo words\n").unwrap();
+    let faulty = load().unwrap_err();
+    assert!(faulty.contains("/bad:3: \"two words\" is no entry of a list"), "{faulty}");
+    fs::write(dir.path().join("bad"), "bad.example\n").unwrap();
+    let (before, from) = (load().unwrap(), header(&[("From", b"joe@new.example")]));
+    assert!(names(&before, &from, b"").is_empty());
+    fs::write(dir.path().join("bad"), "bad.example\nnew.example\n").unwrap();
+    assert_eq!(names(&load().unwrap(), &from, b""), ["listed"]);
+    assert!(names(&before, &from, b"").is_empty(), "the rules in use keep their list");
+}
+
+#[test]
+fn rules_name_only_those_above() {
+    let rule = |name: &str, when: &str| {
+        format!(
+            "[[rule]]\nname = '{name}'\nabout = 'x'\nwhen = {when}\n\
+             examples = {{ hit = ['A: x'], miss = [''] }}\n"
+        )
+    };
+    let on_field = "{ header = 'A', matches = 'x' }";
+    let on = |name: &str| format!("{{ rule = '{name}' }}");
+    let wanted = "a.toml:4:17: no rule \"itself\" above";
+    assert!(faults(&[&rule("itself", &on("itself"))])[0].starts_with(wanted));
+    let late = [rule("first", &on("second")) + &rule("second", on_field)];
+    assert!(faults(&[&late[0]])[0].starts_with("a.toml:4:17: no rule \"second\" above"));
+    let near = [rule("second", on_field), rule("third", &on("secnd"))];
+    assert!(faults(&[&near[0], &near[1]])[0].ends_with("(did you mean \"second\"?)"));
+    let chain: String = (1..=20)
+        .map(|n| rule(&format!("r{n}"), &on(&format!("r{}", n - 1))))
+        .fold(rule("r0", on_field), |all, rule| all + &rule);
+    let refused = faults(&[&chain]);
+    assert_eq!(refused.len(), 4, "{refused:?}");
+    assert!(refused[0].contains("more than 16 rules follow each other by name"), "{refused:?}");
+    let whole: String = (1..=16)
+        .map(|n| rule(&format!("r{n}"), &on(&format!("r{}", n - 1))))
+        .fold(rule("r0", on_field), |all, rule| all + &rule);
+    assert_eq!(names(&load(&whole), &header(&[("A", b"x")]), b"").len(), 17);
+}
+
+#[test]
+fn faults_of_conditions_say_what_is_wanted() {
+    let faults_of = |when: &str| {
+        let rule = format!(
+            "[[rule]]\nname = 'x'\nabout = 'x'\nwhen = {when}\nexamples = {{ hit = ['a'], miss = [''] }}"
+        );
+        faults(&[&rule]).join("; ")
+    };
+    for (when, wanted) in [
+        ("{ header = 'A' }", "\"matches\" is missing"),
+        ("{ header = 'A', matches = 'x', missing = true }", "matches and missing in one condition"),
+        ("{ header = 'A', count = { min = 3, max = 2 } }", "count: no number is in it"),
+        ("{ header = 'A', matches = 'x', leet = true }", "\"leet\" without the folded view"),
+        ("{ body = 'x', view = 'foldd' }", "(did you mean \"folded\"?)"),
+        (
+            "{ helo = 'x', view = 'raw' }",
+            "\"view\" beside \"helo\" (it belongs to \"header\" and \"body\")",
+        ),
+        ("{ client = '192.0.2.1/24' }", "is no network"),
+        ("{ client = 7 }", "wants a string or an array of strings"),
+        ("{ origin = 'outbound' }", "unknown value \"outbound\""),
+        ("{ spf = 'faill' }", "(did you mean \"fail\"?)"),
+        ("{ dkim = { domain = 'a b' } }", "domain: \"a b\" is no domain name"),
+        ("{ dkim = { dmain = 'a' } }", "unknown field \"dmain\" in a result"),
+        ("{ scan = { name = 'x' } }", "unknown field \"name\" in scan"),
+        ("{ mail_from = {} }", "a condition without a test (a pattern, or { in_list"),
+        ("{ attachment = { extension = 'a.b' } }", "is no extension"),
+        ("{ attachment = {} }", "attachment: no test"),
+        ("{ link = { hst = 'x' } }", "(did you mean \"host\"?)"),
+        ("{ mime = 'ambigous' }", "(did you mean \"ambiguous\"?)"),
+        ("{ tls = 7 }", "wants true or false"),
+        ("{ size = -1 }", "is outside 0 to"),
+    ] {
+        let found = faults_of(when);
+        assert!(found.contains(wanted), "{when}: {found}");
+    }
+}
+
+#[test]
 fn without_rules_nothing_hits_and_no_body_is_wanted() {
     let rules = RuleSet::load(dir(&[]).path()).unwrap();
     assert!(rules.is_empty() && !rules.wants_body());
-    assert!(rules.evaluate(&header(&[("Subject", b"x")]), b"x").is_empty());
+    assert!(rules.evaluate(&Facts::of(&header(&[("Subject", b"x")]), b"x")).is_empty());
     let on_header = "[[rule]]\nname='h'\nabout='h'\nwhen={header='A',matches='b'}\n\
                      examples={hit=['A: b'],miss=['']}";
     assert!(!load(on_header).wants_body());
@@ -261,6 +354,21 @@ const REDOS: &[(&str, &str, &str)] = &[
     (r"(?s)<a.*?href.*?>.*?</a>!", "<a href></a>!", "<a href>"),
     (r"\s+$", " ", " \x0b!"),
     ("(x+x+)+y", "xxy", "x"),
+    (r"^(\w+\s?)+$", "a b", "a !"),
+    (r"(\d+)*x", "1x", "1"),
+    ("(?:[^,]*,){20}z", ",,,,,,,,,,,,,,,,,,,,z", "a,"),
+    (r"([^@]+)*@x", "a@x", "a@"),
+    (r"(.*)(.*)(.*)=(.*);!", "a=b;!", "a=b;"),
+    (r"(?i)(?:href|src)\s*=\s*[^>]*evil", "href=evil", "href = "),
+    ("(?s).*x.*y.*z.*!", "xyz!", "xyz"),
+    (r"\b(?:\w+\W+){1,10}end\b", "a end", "a en "),
+    (r"(?:a|b|ab)*c", "abc", "ab"),
+    (r"((a{1,9}){1,9}){1,9}b", "ab", "a"),
+    (r"(?:(?:a?){9}){9}b", "b", "a"),
+    (r"invoice.*invoice.*invoice!", "invoice invoice invoice!", "invoice "),
+    (r"(?s)invoice.{0,99}paid", "invoice paid", "invoice pai"),
+    (r"(?i)\s*(?:viagra|cialis)\s*+$|zzz", "viagra", "viagra  "),
+    (r"^(?:.?.?.?.?.?.?.?)*!$", "!", "ab"),
 ];
 
 #[test]
@@ -268,7 +376,7 @@ fn hostile_bodies_take_linear_time() {
     let time = |rules: &RuleSet, body: &[u8]| {
         let run = || {
             let start = Instant::now();
-            rules.evaluate(&HeaderBlock::default(), body);
+            rules.evaluate(&Facts::of(&HeaderBlock::default(), body));
             start.elapsed()
         };
         (0..3).map(|_| run()).min().unwrap()
@@ -282,6 +390,84 @@ fn hostile_bodies_take_linear_time() {
         let most = (part * 60).max(Duration::from_millis(200));
         assert!(whole < most, "{pattern}: {part:?} grew to {whole:?}");
     }
+}
+
+/// Texts that a careless folding takes quadratic time for.
+const HOSTILE_TEXTS: &[&str] = &[
+    "v-",
+    "v ",
+    "a\u{301}",
+    "a\u{200b}",
+    "\u{ad}",
+    "1",
+    "@",
+    "v.1.",
+    "\u{430}",
+    "\u{fdfa}",
+    "=?utf-8?q?",
+    "<a href='",
+    "<b>",
+    "&amp;",
+    "http://",
+    "a@b.",
+    "-- ",
+    "<!-- ",
+    "\u{202e}",
+];
+
+#[test]
+fn hostile_texts_fold_in_linear_time() {
+    let rule = "[[rule]]\nname = 'x'\nabout = 'x'\nwhen = { any = [\
+                { body = 'viagra!', view = 'folded' }, { link = 'viagra!' }, \
+                { header = 'Subject', matches = 'viagra!', view = 'folded' }] }\n\
+                examples = { hit = ['Subject: viagra!'], miss = [''] }";
+    let rules = load(rule);
+    for kind in ["text/plain", "text/html"] {
+        for text in HOSTILE_TEXTS {
+            let time = |octets: usize| {
+                let text = text.repeat(octets / text.len());
+                let content = format!(" {kind}; charset=utf-8");
+                let fields = [
+                    ("Subject", text.as_bytes()),
+                    ("Content-Type", content.as_bytes()),
+                    ("MIME-Version", b" 1.0"),
+                ];
+                let header = header(&fields);
+                let run = || {
+                    let start = Instant::now();
+                    rules.evaluate(&Facts::of(&header, text.as_bytes()));
+                    start.elapsed()
+                };
+                (0..3).map(|_| run()).min().unwrap()
+            };
+            let (part, whole) = (time(1 << 14), time(1 << 18));
+            // 16 times as long; quadratic time would be 256 times.
+            let most = (part * 64).max(Duration::from_millis(400));
+            assert!(whole < most, "{kind} {text:?}: {part:?} grew to {whole:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_times_as_many_rules_cost_less_than_three_times_as_much() {
+    let rule = |n: usize| {
+        let pattern = format!(r"(?i)\bword{n}[ \t]+(?:offer|deal){n}\b|\b{n}[a-z]+@[a-z.]+\.top\b");
+        body_rule(&format!("rule-{n}"), &pattern, &format!("word{n} deal{n}"))
+    };
+    let mut body = b"some words of an ordinary message, word 17 of them, or offers\r\n".repeat(800);
+    body.extend_from_slice(b"a WORD77  offer77 at last");
+    let time = |count: usize| {
+        let rules = load(&(0..count).map(rule).collect::<String>());
+        let evaluate = || {
+            let start = Instant::now();
+            assert_eq!(names(&rules, &HeaderBlock::default(), &body), ["rule-77"]);
+            start.elapsed()
+        };
+        (0..20).map(|_| evaluate()).min().unwrap()
+    };
+    let (hundred, thousand) = (time(100), time(1000));
+    println!("{} octets: 100 rules {hundred:?}, 1,000 rules {thousand:?}", body.len());
+    assert!(thousand < hundred * 3, "100 rules {hundred:?}, 1,000 rules {thousand:?}");
 }
 
 #[test]
@@ -319,7 +505,7 @@ fn the_shipped_rules_hit_no_innocent_mail() {
         for path in files_below(&suite) {
             let octets = fs::read(&path).unwrap();
             let (header, body) = split(&octets);
-            let hits = rules.evaluate(&header, body);
+            let hits = rules.evaluate(&Facts::of(&header, body));
             assert!(hits.is_empty(), "{}: {hits:?}", path.display());
             messages += 1;
         }
@@ -369,8 +555,13 @@ fn the_readme_is_true() {
 
 /// The exit code and the output of `mailseal rules test DIR`.
 fn rules_test(dir: &Path) -> (Option<i32>, String, String) {
+    rules_test_with(dir, &[])
+}
+
+fn rules_test_with(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let mailseal = env!("CARGO_BIN_EXE_mailseal");
-    let output = Command::new(mailseal).args(["rules", "test"]).arg(dir).output().unwrap();
+    let command = ["rules", "test"];
+    let output = Command::new(mailseal).args(command).arg(dir).args(args).output().unwrap();
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
@@ -392,4 +583,14 @@ fn the_command_says_how_the_examples_came_out() {
     let (code, out, complaints) = rules_test(broken.path());
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(complaints.contains("a.toml:2:8: name: \"Bad\" is no rule name"), "{complaints}");
+    assert!(complaints.contains("\n    name = 'Bad'\n           ^\n"), "{complaints}");
+
+    let mail = tempfile::tempdir().unwrap();
+    fs::write(mail.path().join("1.eml"), "Subject: x\n\nno\n").unwrap();
+    let mbox = "From a Mon\nSubject: b\n\nan x\n\nFrom a Tue\nSubject: c\n\nx and x\n";
+    fs::write(mail.path().join("mbox"), mbox).unwrap();
+    let counts = ["--counts", mail.path().to_str().unwrap()];
+    let (code, out, _) = rules_test_with(whole.path(), &counts);
+    let wanted = "ok    good: 2 examples, 2 hits\n1 rules, 2 examples, 0 failures, 3 messages\n";
+    assert_eq!((code, out.as_str()), (Some(0), wanted));
 }

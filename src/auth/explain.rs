@@ -1,4 +1,4 @@
-//! Why each method said what it said, for the reader of `mailseal check`: what was asked of DNS and
+//! Why each method said what it said, for the reader of `mailseal check` and of the log: what was asked of DNS and
 //! what it answered, what was compared, and what was done to a body that does not fit its signature.
 //!
 //! Failure: it explains what happened, and so has no failures of its own.
@@ -33,11 +33,14 @@ pub(crate) struct Traces {
     methods: Arc<Mutex<Vec<(String, Trace)>>>,
 }
 
-/// A message that is all there.
+/// What of a message there is to explain its results by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whole<'a> {
     pub(crate) headers: &'a HeaderBlock,
-    pub(crate) body: &'a [u8],
+    /// The body, where it is all there.
+    pub(crate) body: Option<&'a [u8]>,
+    /// Whether fields are shown.
+    pub(crate) shows_content: bool,
     pub(crate) now: u64,
     pub(crate) trusted_sealers: &'a [String],
 }
@@ -54,6 +57,13 @@ impl Traces {
         trace
     }
 
+    /// What was asked for all messages of a client, to go on with for the next one.
+    pub(crate) fn of_client(&self) -> Self {
+        let methods = self.lock();
+        let of_client = methods.iter().filter(|(name, _)| name == "iprev").cloned().collect();
+        Self { methods: Arc::new(Mutex::new(of_client)) }
+    }
+
     /// Forgets all.
     pub(crate) fn clear(&self) {
         self.lock().clear();
@@ -65,12 +75,12 @@ impl Traces {
     }
 }
 
-/// The sentences, method by method.
+/// The sentences, method by method. Without `dns`, nothing more is asked for them.
 pub(crate) async fn explain(
     auth: &Authentication,
     message: Whole<'_>,
     traces: &Traces,
-    dns: &Dns,
+    dns: Option<&Dns>,
 ) -> Vec<String> {
     let mut said = Said { traces, sentences: Vec::new() };
     if let Some(iprev) = &auth.iprev {
@@ -88,9 +98,11 @@ pub(crate) async fn explain(
         said.about("arc", self::arc(chain, message));
     }
     if let Some(dmarc) = &auth.dmarc {
-        let psl = match (&dmarc.psl, &dmarc.author_domain) {
-            (None, Some(author)) => Some(suffix::read(dns, author, &auth.spf, &auth.dkim).await),
-            (psl, _) => psl.clone(),
+        let psl = match (&dmarc.psl, &dmarc.author_domain, dns) {
+            (None, Some(author), Some(dns)) => {
+                Some(suffix::read(dns, author, &auth.spf, &auth.dkim).await)
+            }
+            (psl, ..) => psl.clone(),
         };
         said.about("dmarc", self::dmarc(dmarc, psl.as_ref()));
     }
@@ -130,15 +142,16 @@ fn dkim(
     let Some(Check::Pending(pending)) = checks.get(number - 1) else { return Vec::new() };
     if reason.starts_with(BODY_HASH_WRONG) && *fits_left > 0 {
         *fits_left -= 1;
-        return vec![body_fit(pending.signature(), message)];
+        return body_fit(pending.signature(), message).into_iter().collect();
     }
     if reason == SIGNATURE_WRONG { changed_header(message, number, pending) } else { Vec::new() }
 }
 
-fn body_fit(signature: &Signature, message: Whole<'_>) -> String {
+fn body_fit(signature: &Signature, message: Whole<'_>) -> Option<String> {
     let unknown =
         "bh= fits the body neither without a footer or banner nor otherwise canonicalized";
-    fit(signature, message.body).map_or_else(|| unknown.to_owned(), |fit| fit.to_string())
+    let fit = fit(signature, message.body?);
+    Some(fit.map_or_else(|| unknown.to_owned(), |fit| fit.to_string()))
 }
 
 /// What `z=` tells of the fields, and which fields it may be.
@@ -146,7 +159,8 @@ fn changed_header(message: Whole<'_>, number: usize, pending: &verify::Pending) 
     let names = pending.signature().signed_fields.join(", ");
     let signed =
         format!("of the signed fields some were changed, added or removed: {}", shown(names));
-    let field = message.headers.named("DKIM-Signature").nth(number - 1);
+    let field =
+        message.headers.named("DKIM-Signature").nth(number - 1).filter(|_| message.shows_content);
     let changed = field.map(|field| copied::changed(message.headers, field.value));
     let told = changed.unwrap_or_default().into_iter().take(CHANGES_MAX).map(|changed| {
         let Changed { name, was, is } = changed;
@@ -171,9 +185,7 @@ fn arc(chain: &ArcChain, message: Whole<'_>) -> Vec<String> {
     });
     let wrong = chain.reason.as_deref().is_some_and(|reason| reason.contains(BODY_HASH_WRONG));
     let changed = match arc::begin(message.headers, message.now) {
-        arc::Check::Pending(pending) if wrong => {
-            Some(body_fit(pending.newest_signature(), message))
-        }
+        arc::Check::Pending(pending) if wrong => body_fit(pending.newest_signature(), message),
         _ => None,
     };
     sealers.chain(part).chain(endorsed).chain(changed).collect()

@@ -69,6 +69,11 @@ impl Lookups {
         Self { traces: Some(traces), ..Self::default() }
     }
 
+    /// Where what is asked is kept, if it is.
+    pub(crate) fn traces(&self) -> Option<&Traces> {
+        self.traces.as_ref()
+    }
+
     /// Forgets everything, and goes on tracing where that was wanted.
     #[must_use]
     pub fn afresh(self) -> Self {
@@ -192,14 +197,15 @@ impl Lookups {
 
     /// Forgets what belongs to one message, and keeps what belongs to the connection.
     pub fn forget_message(&mut self) {
-        *self = Self { iprev: self.iprev.take(), ..Self::default() };
+        let traces = self.traces.as_ref().map(Traces::of_client);
+        *self = Self { iprev: self.iprev.take(), traces, ..Self::default() };
     }
 
     /// Hands out what one message needs of the connection's look-ups.
     #[must_use]
     pub fn for_message(&mut self) -> Self {
-        let iprev = self.iprev.clone();
-        std::mem::replace(self, Self { iprev, ..Self::default() })
+        let (iprev, traces) = (self.iprev.clone(), self.traces.as_ref().map(Traces::of_client));
+        std::mem::replace(self, Self { iprev, traces, ..Self::default() })
     }
 
     /// Awaits all answers and puts them together.

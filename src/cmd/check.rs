@@ -12,28 +12,36 @@ use mailseal::pipeline::Inspection;
 use mailseal::runtime::Runtime;
 use mailseal::verdict::Disposition;
 
-use super::{Outcome, load_config, print, scan};
+use super::{Outcome, load_config, print, replay, scan};
 use crate::cli::Check;
 
 /// No MTA takes larger messages; here they are held in memory.
 const MESSAGE_BYTES_MAX: u64 = 256 << 20;
 
 pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
+    if let Some(store) = &args.replay {
+        return Box::pin(replay::run(&args, store)).await;
+    }
+    let message = args.message.as_deref().context("name the message")?;
     let config = load_config(&args.config)?;
     if args.scan {
-        return scan::run(&config, read(&args.message)?).await;
+        return scan::run(&config, read(message)?).await;
     }
     let runtime = Arc::new(Runtime::build(config)?);
-    let octets = read(&args.message)?;
+    let octets = read(message)?;
     let (draft, body) = file::parse(&octets, envelope(&args), &runtime.config.limits);
     let headers = draft.headers.clone();
-    let verdict = Inspection::whole(&runtime, draft, body.clone()).await;
+    let verdict = Box::pin(Inspection::whole(&runtime, draft, body.clone())).await;
     if args.json {
         print::print(&serde_json::to_string_pretty(&verdict)?)?;
     } else if !args.emit {
         print::print(&verdict.to_string())?;
     } else if matches!(verdict.disposition, Disposition::Accept | Disposition::Quarantine) {
         print::print_bytes(&file::emit(&headers, &body, &verdict.changes))?;
+        // What the message itself does not show.
+        for change in verdict.changes.iter().filter(|change| change.is_of_envelope()) {
+            print::complain(&format!("change {change}"));
+        }
     } else {
         print::complain(&format!("no message would leave:\n{verdict}"));
     }
@@ -66,8 +74,10 @@ fn envelope(args: &Check) -> Envelope {
         helo: args.helo.clone(),
         mail_from: args.mail_from.as_ref().map(bare).unwrap_or_default(),
         recipients: args.rcpt.iter().map(bare).collect(),
+        success_asked: if args.notify_success { args.rcpt.len() } else { 0 },
         auth_user: args.auth.clone(),
         daemon_name: args.daemon_name.clone(),
         queue_id: args.queue_id.clone(),
+        tls: args.tls.clone(),
     }
 }

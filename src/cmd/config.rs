@@ -1,6 +1,8 @@
 //! `mailseal config`: check, show, default.
 
+use mailseal::checks::logins::Logins;
 use mailseal::config::sample::sample;
+use mailseal::runtime::load_rules;
 
 use super::print::{complain, print};
 use super::{Outcome, UsageError, load};
@@ -18,8 +20,17 @@ fn check(arg: &ConfigArg) -> anyhow::Result<Outcome> {
     let Some(path) = &arg.path else {
         return Err(UsageError("name the file: mailseal config check FILE".to_owned()).into());
     };
-    for warning in load(arg)?.warnings {
+    let loaded = load(arg)?;
+    for warning in &loaded.warnings {
         complain(&format!("{}: warning: {warning}", path.display()));
+    }
+    for warning in load_rules(&loaded.config.rules)?.warnings() {
+        complain(&format!("warning: {warning}"));
+    }
+    if let Some(map) = loaded.config.identity_gate.map_in_force() {
+        for warning in Logins::load(map)?.warnings() {
+            complain(&format!("{}: warning: identity_gate.map: {warning}", path.display()));
+        }
     }
     print(&format!("{}: no faults", path.display()))?;
     Ok(Outcome::Done)

@@ -2,10 +2,15 @@
 
 mod check;
 mod config;
+mod counts;
 pub(crate) mod dns;
+mod docs;
+pub(crate) mod doctor;
+pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
-mod rules;
+mod replay;
+pub(crate) mod rules;
 mod scan;
 mod serve;
 
@@ -55,7 +60,26 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         }
         Command::Rules(command) => rules::run(command),
         Command::Config(command) => config::run(command),
+        Command::Import(args) => import::run(&args),
+        Command::Doctor(args) => {
+            block_on(runtime::Builder::new_current_thread(), doctor::run(&args))
+        }
+        Command::Man { dir } => docs::man(&dir),
+        Command::Completions { shell } => docs::completions(shell),
     }
+}
+
+/// What went wrong, in a line; faults of files with the lines that have them.
+pub(crate) fn shown(error: &anyhow::Error) -> String {
+    let with_carets = |cause: &(dyn std::error::Error + 'static)| {
+        let rules = cause.downcast_ref().or(match cause.downcast_ref() {
+            Some(RuntimeError::Rules(errors)) => Some(errors),
+            _ => None,
+        });
+        let config = cause.downcast_ref().map(ConfigErrors::with_carets);
+        config.or(rules.map(RuleErrors::with_carets))
+    };
+    error.chain().find_map(with_carets).unwrap_or_else(|| format!("{error:#}"))
 }
 
 /// 2 for errors of the command line and the configuration, 3 for those of the system.
@@ -64,7 +88,10 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<UsageError>()
             || cause.is::<ConfigErrors>()
             || cause.is::<RuleErrors>()
-            || matches!(cause.downcast_ref(), Some(RuntimeError::Rules(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(RuntimeError::Rules(_) | RuntimeError::Logins(_))
+            )
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
             || cause.downcast_ref().is_some_and(StepError::is_usage)
     };
@@ -94,5 +121,8 @@ fn block_on(
     command: impl Future<Output = anyhow::Result<Outcome>>,
 ) -> anyhow::Result<Outcome> {
     let runtime = builder.enable_all().build().context("cannot start the async runtime")?;
-    runtime.block_on(command)
+    let outcome = runtime.block_on(command);
+    // Threads that still block are at nothing that anybody waits for.
+    runtime.shutdown_background();
+    outcome
 }

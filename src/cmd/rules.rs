@@ -1,39 +1,58 @@
-//! `mailseal rules`: test.
+//! `mailseal rules`: test, lint, import.
 
-use std::path::PathBuf;
+pub(crate) mod import;
+pub(crate) mod lint;
+
+use std::path::{Path, PathBuf};
 
 use mailseal::rules::{RuleSet, Tested};
 
+use super::counts::Counts;
 use super::print::{complain, print};
 use super::{Outcome, load_config};
 use crate::cli::{ConfigArg, Rules};
 
 pub(crate) fn run(command: Rules) -> anyhow::Result<Outcome> {
     match command {
-        Rules::Test { dir, config } => test(dir, &config),
+        Rules::Test { dir, counts, config } => test(dir, counts.as_deref(), &config),
+        Rules::Lint(args) => lint::run(&args),
+        Rules::Import(args) => import::run(&args),
     }
 }
 
-/// Runs every example of every rule.
-fn test(dir: Option<PathBuf>, config: &ConfigArg) -> anyhow::Result<Outcome> {
-    let dir = match dir {
-        Some(dir) => dir,
-        None => load_config(config)?.rules.dir,
+/// Runs every example of every rule, and every rule on stored mail.
+fn test(dir: Option<PathBuf>, mail: Option<&Path>, config: &ConfigArg) -> anyhow::Result<Outcome> {
+    let config = match (&dir, mail) {
+        (Some(_), None) => None,
+        _ => Some(load_config(config)?),
     };
-    let rules = RuleSet::load_untested(&dir)?;
+    let dir = dir.or_else(|| config.as_ref().map(|config| config.rules.dir.clone()));
+    let rules = RuleSet::load_untested(&dir.unwrap_or_default())?;
+    let counts = match (mail, &config) {
+        (Some(mail), Some(config)) => Some(Counts::of(&rules, mail, config)?),
+        _ => None,
+    };
     let tested: Vec<Tested<'_>> = rules.test().collect();
     tested.iter().flat_map(|rule| &rule.failures).for_each(|failure| complain(failure));
-    let lines: Vec<String> = tested.iter().map(line).collect();
+    let lines: Vec<String> = tested.iter().map(|rule| line(rule, counts.as_ref())).collect();
     print(&lines.join("\n"))?;
     let examples: usize = tested.iter().map(|rule| rule.examples).sum();
     let failures: usize = tested.iter().map(|rule| rule.failures.len()).sum();
-    print(&format!("{} rules, {examples} examples, {failures} failures", tested.len()))?;
+    let messages =
+        counts.map_or_else(String::new, |counts| format!(", {} messages", counts.messages));
+    let rules = tested.len();
+    print(&format!("{rules} rules, {examples} examples, {failures} failures{messages}"))?;
     Ok(if failures == 0 { Outcome::Done } else { Outcome::FaultFound })
 }
 
-fn line(rule: &Tested<'_>) -> String {
-    match rule.failures.len() {
-        0 => format!("ok    {}: {} examples", rule.rule, rule.examples),
-        failures => format!("FAIL  {}: {failures} of {} examples", rule.rule, rule.examples),
+fn line(rule: &Tested<'_>, counts: Option<&Counts>) -> String {
+    let name = rule.rule;
+    let line = match rule.failures.len() {
+        0 => format!("ok    {name}: {} examples", rule.examples),
+        failures => format!("FAIL  {name}: {failures} of {} examples", rule.examples),
+    };
+    match counts {
+        Some(counts) => format!("{line}, {} hits", counts.of_rule(name)),
+        None => line,
     }
 }

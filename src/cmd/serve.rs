@@ -1,8 +1,9 @@
 //! `mailseal serve`: runs the daemon and prints how to attach an MTA to it.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::path::Path;
 
+use mailseal::checks::logins::Logins;
 use mailseal::config::{Config, Endpoint};
 use mailseal::runtime::Runtime;
 use mailseal::serve::{Daemon, Reloads, asked_to_end};
@@ -14,18 +15,28 @@ use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
-    telemetry::init(&config.telemetry);
+    telemetry::init(&config.telemetry)?;
     // Before the sockets are open: whoever sees them may send the signal at once.
-    let (end, reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
+    let ((end, end_at_once), reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
     let runtime = Runtime::build(config.clone())?;
     announce(&runtime, args.observe);
     let daemon = Daemon::bind(runtime).await?.reloading(reloads);
-    print::print(&attachments(daemon.endpoints(), &config))?;
+    if let Err(error) = print::print(&attachments(daemon.endpoints(), &config)) {
+        // They are for who sets up an MTA; mail need not wait for it.
+        tracing::warn!("the lines for the MTA are not shown: {error}");
+    }
     for endpoint in daemon.endpoints() {
         tracing::info!(%endpoint, "listening");
     }
-    daemon.run(args.observe, end).await?;
-    tracing::info!("stopped");
+    tokio::select! {
+        served = daemon.run(args.observe, end) => {
+            served?;
+            tracing::info!("stopped");
+        }
+        () = end_at_once => {
+            tracing::warn!("told a second time to stop: messages under way are cut off");
+        }
+    }
     Ok(Outcome::Done)
 }
 
@@ -33,8 +44,19 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
 fn announce(runtime: &Runtime, observe: bool) {
     let Runtime { config, keys, key_problems, rules, .. } = runtime;
     let keys = keys.current();
+    if nix::unistd::geteuid().is_root() {
+        tracing::warn!(
+            "running as root, which mailseal never needs: give it a user of its own (User= in its unit)"
+        );
+    }
     for problem in key_problems {
         tracing::error!("key store: {problem}");
+    }
+    for warning in rules.warnings() {
+        tracing::warn!("{warning}");
+    }
+    for warning in runtime.logins.iter().flat_map(Logins::warnings) {
+        tracing::warn!("identity_gate.map: {warning}");
     }
     if let Some(domain) = config.arc.seal_domain.as_deref()
         && seal::key(&keys, domain).is_none()
@@ -59,6 +81,9 @@ fn announce(runtime: &Runtime, observe: bool) {
     );
 }
 
+/// Where Postfix's queue is unless its `queue_directory` says otherwise, and its chroot.
+const POSTFIX_QUEUE: &str = "/var/spool/postfix";
+
 /// The lines to paste into the MTA's configuration, for the first socket; with the others in the
 /// same list, a message would come by twice.
 fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
@@ -67,7 +92,7 @@ fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
     let wait_secs = config.limits.message.as_secs() + 30;
     let mut lines = format!(
         "# Postfix, main.cf:\n\
-         smtpd_milters = {endpoint}\n\
+         smtpd_milters = {}\n\
          non_smtpd_milters = $smtpd_milters\n\
          internal_mail_filter_classes = bounce\n\
          milter_default_action = tempfail\n\
@@ -75,19 +100,13 @@ fn attachments(endpoints: &[Endpoint], config: &Config) -> String {
          #   -o milter_macro_daemon_name=ORIGINATING\n\
          # Sendmail, sendmail.mc:\n\
          INPUT_MAIL_FILTER(`mailseal', `S={}, F=T, T=C:30s;S:60s;R:60s;E:{wait_secs}s')dnl\n",
-        sendmail_spelling(endpoint),
+        endpoint.for_postfix(Path::new(POSTFIX_QUEUE)),
+        endpoint.for_sendmail(),
     );
     for other in others {
         // Writing to a string cannot fail.
-        let _ = writeln!(lines, "# or instead: {other} ({})", sendmail_spelling(other));
+        let postfix = other.for_postfix(Path::new(POSTFIX_QUEUE));
+        let _ = writeln!(lines, "# or instead: {postfix} ({})", other.for_sendmail());
     }
     lines
-}
-
-fn sendmail_spelling(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Inet(SocketAddr::V4(addr)) => format!("inet:{}@{}", addr.port(), addr.ip()),
-        Endpoint::Inet(SocketAddr::V6(addr)) => format!("inet6:{}@{}", addr.port(), addr.ip()),
-        Endpoint::Unix(path) => format!("local:{}", path.display()),
-    }
 }

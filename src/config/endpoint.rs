@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::{Complaint, quoted};
@@ -17,6 +17,32 @@ pub enum Endpoint {
     Inet(SocketAddr),
     /// `unix:PATH` or `local:PATH`.
     Unix(PathBuf),
+}
+
+impl Endpoint {
+    /// How Postfix finds it, inside its chroot and outside: a path below its queue directory stands
+    /// relative to that.
+    pub fn for_postfix(&self, queue_directory: &Path) -> String {
+        match self {
+            Self::Unix(path) => {
+                let path = path.strip_prefix(queue_directory).unwrap_or(path);
+                format!("unix:{}", path.display())
+            }
+            Self::Inet(address) if address.ip().is_unspecified() => {
+                format!("inet:127.0.0.1:{}", address.port())
+            }
+            Self::Inet(_) => self.to_string(),
+        }
+    }
+
+    /// Sendmail's spelling, which `from_str` reads back, too.
+    pub fn for_sendmail(&self) -> String {
+        match self {
+            Self::Inet(SocketAddr::V4(addr)) => format!("inet:{}@{}", addr.port(), addr.ip()),
+            Self::Inet(SocketAddr::V6(addr)) => format!("inet6:{}@{}", addr.port(), addr.ip()),
+            Self::Unix(path) => format!("local:{}", path.display()),
+        }
+    }
 }
 
 /// Postfix's spelling, which `from_str` reads back.
@@ -112,6 +138,22 @@ mod tests {
             assert_eq!(spelt(spec), "inet:[::1]:8891", "{spec}");
         }
         assert_eq!(spelt("local:/run/m.sock"), "unix:/run/m.sock");
+    }
+
+    #[test]
+    fn each_mta_has_its_spelling() {
+        let queue = Path::new("/var/spool/postfix");
+        for (spec, postfix, sendmail) in [
+            ("inet:127.0.0.1:1", "inet:127.0.0.1:1", "inet:1@127.0.0.1"),
+            ("inet:0.0.0.0:1", "inet:127.0.0.1:1", "inet:1@0.0.0.0"),
+            ("inet:[::1]:1", "inet:[::1]:1", "inet6:1@::1"),
+            ("unix:/run/m.sock", "unix:/run/m.sock", "local:/run/m.sock"),
+            ("unix:/var/spool/postfix/m/s", "unix:m/s", "local:/var/spool/postfix/m/s"),
+        ] {
+            let endpoint: Endpoint = spec.parse().unwrap();
+            assert_eq!(endpoint.for_postfix(queue), postfix);
+            assert_eq!(endpoint.for_sendmail(), sendmail);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use super::caret::Caret;
 use crate::file::plain;
 
 /// More faults than this are only counted.
@@ -25,7 +26,7 @@ pub enum ConfigErrors {
         reason: String,
     },
     /// The file was read and has faults.
-    #[error("{}", Listing(.path, .faults, *.more))]
+    #[error("{}", Listing(.path, .faults, *.more, false))]
     Faulty {
         /// The file.
         path: PathBuf,
@@ -45,6 +46,8 @@ pub struct Fault {
     pub column: usize,
     /// What is wrong.
     pub complaint: Complaint,
+    /// The line itself.
+    pub caret: Caret,
 }
 
 /// What is wrong with a value, and how to mend it.
@@ -77,14 +80,27 @@ impl fmt::Display for Complaint {
     }
 }
 
-struct Listing<'a>(&'a Path, &'a [Fault], usize);
+impl ConfigErrors {
+    /// Each fault with its line and a caret under the place, for a terminal.
+    pub fn with_carets(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => self.to_string(),
+            Self::Faulty { path, faults, more } => Listing(path, faults, *more, true).to_string(),
+        }
+    }
+}
+
+struct Listing<'a>(&'a Path, &'a [Fault], usize, bool);
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(path, faults, more) = self;
-        for (index, Fault { line, column, complaint }) in faults.iter().enumerate() {
+        let Self(path, faults, more, has_carets) = self;
+        for (index, Fault { line, column, complaint, caret }) in faults.iter().enumerate() {
             let line_end = if index == 0 { "" } else { "\n" };
             write!(f, "{line_end}{}:{line}:{column}: {complaint}", path.display())?;
+            if *has_carets {
+                write!(f, "\n{caret}")?;
+            }
         }
         match more {
             0 => Ok(()),
@@ -127,7 +143,11 @@ impl<'a> Places<'a> {
 
     /// A complaint with its place.
     pub(crate) fn fault(&self, offset: usize, complaint: Complaint) -> Fault {
-        Fault { line: self.line(offset), column: self.column(offset), complaint }
+        let (line, column) = (self.line(offset), self.column(offset));
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let text = self.text.get(start..).and_then(|rest| rest.split('\n').next());
+        let caret = Caret::new(text.unwrap_or_default(), column - 1);
+        Fault { line, column, complaint, caret }
     }
 }
 

@@ -3,13 +3,23 @@
 //! From it come the sample config, the defaults, and the names that a config file may use. To add a
 //! key: a field here, a line in `resolve`, and a case in `tests/bad_configs/`.
 
+mod attachments;
+mod checks;
 mod clamav;
+mod limits;
+mod policy;
 mod publish;
 mod rotation;
+mod telemetry;
 
+use attachments::ATTACHMENTS;
+use checks::{BACKSCATTER, IDENTITY_GATE, OWN_DOMAIN_SPOOF};
 use clamav::{CLAMAV, CLAMAV_ORIGIN};
+use limits::LIMITS;
+use policy::{POLICY, POLICY_EXEMPT};
 use publish::PUBLISH;
 use rotation::{ROTATION, WATCH};
+use telemetry::TELEMETRY;
 
 /// A section of the file.
 pub struct Section {
@@ -83,6 +93,10 @@ pub const SECTIONS: &[Section] = &[
         fields: POLICY_EXEMPT,
     },
     section("rules", "Header and body rules.", RULES),
+    section("identity_gate", "Whom an authenticated user may write as.", IDENTITY_GATE),
+    section("own_domain_spoof", "Mail from outside that looks like ours.", OWN_DOMAIN_SPOOF),
+    section("backscatter", "Bounces to strangers, and of them.", BACKSCATTER),
+    section("attachments", "The attachments and the structure of mail from outside.", ATTACHMENTS),
     section("clamav", "Virus scanning. Off until servers are named.", CLAMAV),
     Section {
         name: "clamav.origin",
@@ -91,7 +105,7 @@ pub const SECTIONS: &[Section] = &[
         repeated: true,
         fields: CLAMAV_ORIGIN,
     },
-    section("limits", "What one message may cost.", LIMITS),
+    section("limits", "What one message may cost, and all of them together.", LIMITS),
     section("telemetry", "Logs and metrics.", TELEMETRY),
 ];
 
@@ -136,6 +150,12 @@ const IDENTITY: &[Field] = &[
         "authserv_ids_ours",
         "[]",
         "Further such names of ours, of other hosts or of earlier days.",
+    ),
+    key(
+        "local_domains",
+        "[]",
+        "The domains that are ours, and all below them: mail from outside that shows them is looked\n\
+         at twice. Empty: those that have active keys.",
     ),
     key(
         "trusted_networks",
@@ -266,76 +286,6 @@ const ARC: &[Field] = &[
     unset("seal_domain", r#""example.org""#, "The domain that seals, with its active RSA key."),
 ];
 
-const POLICY: &[Field] = &[
-    key(
-        "dmarc",
-        r#""tag""#,
-        "The strictest treatment that a DMARC failure gets where the author domain asks for it:\n\
-         \"off\", \"tag\", \"quarantine\" or \"reject\". RFC 9989 forbids rejecting for p=reject\n\
-         alone; \"quarantine\" treats p=reject as quarantine, \"reject\" goes beyond the RFC and\n\
-         loses mail of mailing lists. Quarantine is the MTA's hold queue: somebody must look.",
-    ),
-    key("spf_fail", r#""tag""#, "On SPF fail: \"off\", \"tag\", \"quarantine\" or \"reject\"."),
-    key(
-        "spf_any",
-        r#""off""#,
-        "On an SPF pass that half of all addresses or more would have, as \"+all\" gives it however\n\
-         it is written, where no DKIM signature vouches for the author domain: \"off\", \"tag\",\n\
-         \"quarantine\" or \"reject\".",
-    ),
-    key(
-        "spf_any_domains",
-        "[]",
-        "The sender domains, with those below them, that spf_any is for. Empty: all.",
-    ),
-    key(
-        "require_dkim",
-        r#""tag""#,
-        "On mail of verify.require_dkim without the signature that it needs: \"off\", \"tag\",\n\
-         \"quarantine\" or \"reject\".",
-    ),
-    key(
-        "iprev_fail",
-        r#""off""#,
-        "On a client whose address has no name, or none that leads back to it: \"off\", \"tag\",\n\
-         \"quarantine\" or \"reject\".",
-    ),
-    key(
-        "malformed_from",
-        r#""tag""#,
-        "On a From field with no, several or unreadable author domains: \"off\", \"tag\",\n\
-         \"quarantine\" or \"reject\".",
-    ),
-    key(
-        "temperror",
-        r#""accept""#,
-        "Where DNS trouble leaves a result open: \"accept\", or \"tempfail\" to let the client\n\
-         come again.",
-    ),
-    key(
-        "reject_local",
-        "false",
-        "Whether mail of local origin may be rejected. The MTA would bounce what sendmail(1)\n\
-         handed in to its sender, so otherwise such mail is held instead.",
-    ),
-];
-
-const POLICY_EXEMPT: &[Field] = &[
-    unset("networks", r#"["192.0.2.0/24"]"#, "Clients."),
-    unset("lists", r#"["announce.example.org"]"#, "List-Ids; anybody can write one and so escape."),
-    unset(
-        "sealers",
-        r#"["lists.example.net"]"#,
-        "The newest ARC sealers (d=) of chains that pass.",
-    ),
-    unset(
-        "recipients",
-        r#"["abuse@example.org", "lists.example.org"]"#,
-        "Recipients: addresses or domains.",
-    ),
-    unset("domains", r#"["example.net"]"#, "Author domains."),
-];
-
 const RULES: &[Field] = &[
     key(
         "dir",
@@ -348,37 +298,5 @@ const RULES: &[Field] = &[
         "body_bytes_max",
         "1048576",
         "How many octets of a body the rules see, from 0 to 67108864.",
-    ),
-];
-
-const LIMITS: &[Field] = &[
-    key(
-        "header_bytes_max",
-        "1048576",
-        "Octets of the header block, from 1024 to 16777216. A larger one gets 552 5.3.4.",
-    ),
-    key("header_fields_max", "5000", "Header fields, from 1 to 100000."),
-    key("recipients_max", "1000", "Recipients, from 1 to 100000."),
-    key(
-        "message_secs_max",
-        "30",
-        "All of one message's look-ups, scan and rules, in seconds, from 1 to 300. Clients give\n\
-         up on a slow answer to the final dot, and deliver twice.",
-    ),
-];
-
-const TELEMETRY: &[Field] = &[
-    key("log", r#""text""#, "The form of log lines: \"text\" for people, \"json\" for machines."),
-    key(
-        "level",
-        r#""info""#,
-        "The lowest level that is logged: \"error\", \"warn\", \"info\", \"debug\" or \"trace\".",
-    ),
-    unset(
-        "metrics",
-        r#""127.0.0.1:9464""#,
-        "The address and port where Prometheus finds /metrics, and a load balancer /healthz and\n\
-         /readyz. Whoever reaches it can read counts and the names of rules, signing domains and\n\
-         clamds.",
     ),
 ];

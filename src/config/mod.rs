@@ -7,6 +7,9 @@
 //!
 //! Failure: a file that cannot be read, and all faults of one that can, are `ConfigErrors`.
 
+mod attachments;
+pub(crate) mod caret;
+mod checks;
 mod clamav;
 pub mod endpoint;
 pub mod error;
@@ -18,6 +21,7 @@ mod resolve;
 pub mod sample;
 mod section;
 pub(crate) mod source;
+mod telemetry;
 pub(crate) mod value;
 mod warnings;
 mod words;
@@ -34,9 +38,12 @@ pub use crate::keys::Policy as Rotation;
 use crate::sign::map::SignMap;
 use crate::verdict::Action;
 
+pub use attachments::{AttachmentMode, Attachments};
+pub use checks::{Backscatter, IdentityGate, OwnDomainSpoof, ReplyTo};
 pub use clamav::{Balance, Clamav, OnOversize, ScanTreatment, ScanTreatmentOf};
 pub use endpoint::Endpoint;
 pub use error::ConfigErrors;
+pub use telemetry::{LogFormat, PersonalData, Telemetry};
 
 /// Everything the operator can set.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,6 +70,14 @@ pub struct Config {
     pub policy: Policy,
     /// `[rules]`
     pub rules: Rules,
+    /// `[identity_gate]`
+    pub identity_gate: IdentityGate,
+    /// `[own_domain_spoof]`
+    pub own_domain_spoof: OwnDomainSpoof,
+    /// `[backscatter]`
+    pub backscatter: Backscatter,
+    /// `[attachments]`
+    pub attachments: Attachments,
     /// `[clamav]`
     pub clamav: Clamav,
     /// `[limits]`
@@ -141,6 +156,8 @@ pub struct Identity {
     pub authserv_id: String,
     /// Further authserv-ids that are ours: fields with them are forged, too.
     pub authserv_ids_ours: Vec<String>,
+    /// The domains that are ours, with those below them; empty: those with active keys.
+    pub local_domains: Vec<String>,
     /// Clients whose mail is ours.
     pub trusted_networks: Vec<IpNet>,
     /// Clients that hand on mail of others.
@@ -307,7 +324,7 @@ pub struct Rules {
     pub body_bytes_max: usize,
 }
 
-/// `[limits]`: what one message may cost.
+/// `[limits]`: what one message may cost, and all together.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Octets of the header block.
@@ -318,24 +335,10 @@ pub struct Limits {
     pub recipients_max: usize,
     /// All of one message's look-ups, scan and rules.
     pub message: Duration,
-}
-
-/// `[telemetry]`: logs and metrics.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Telemetry {
-    /// The form of log lines.
-    pub log: LogFormat,
-    /// The lowest level that is logged.
-    pub level: String,
-    /// Where metrics and health are served.
-    pub metrics: Option<SocketAddr>,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
+    /// Messages under way at once.
+    pub transactions_max: usize,
+    /// What they hold together, in octets.
+    pub memory_bytes_max: usize,
+    /// How long messages under way may take to end once the daemon is told to stop.
+    pub drain: Duration,
 }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::endpoint::Endpoint;
 use super::error::{Complaint, quoted};
+use super::words;
 use crate::dns::{Kind, policy};
 use crate::keys::{DomainName, Selector};
 use crate::message::domain::{NAME_OCTETS_MAX, normalize};
@@ -31,6 +32,15 @@ const NEVER_SIGNED: [&str; 10] = [
     "X-Virus-Status",
     "X-Mailseal-Tag",
 ];
+
+/// The types of Postfix's tables that are made from such a text.
+const TEXT_TABLES: [&str; 7] = ["hash", "texthash", "btree", "lmdb", "cdb", "dbm", "sdbm"];
+
+/// What the files end with that are made from it.
+const TABLE_ENDINGS: [&str; 5] = [".db", ".lmdb", ".cdb", ".pag", ".dir"];
+
+/// More characters do not separate.
+const DELIMITERS_MAX: usize = 8;
 
 /// A network in CIDR notation, or one address.
 pub(super) fn network(text: &str) -> Result<IpNet, Complaint> {
@@ -160,6 +170,23 @@ pub(super) fn record(kind: Kind, text: &str) -> Result<String, Complaint> {
     policy::check(kind, text).map(|()| text.to_owned()).map_err(Complaint::new)
 }
 
+/// A part of mailseal and its level.
+pub(super) fn log_filter(text: &str) -> Result<String, Complaint> {
+    let parts = || format!("one of: {}", words::LOG_PARTS.join(", "));
+    let Some((part, level)) = text.split_once('=') else {
+        return Err(Complaint::new(format!("{} is not PART=LEVEL", quoted(text)))
+            .hint("such as \"scan=debug\""));
+    };
+    if !words::LOG_PARTS.contains(&part) {
+        return Err(Complaint::new(format!("unknown part {}", quoted(part))).hint(parts()));
+    }
+    if !words::LEVELS.iter().any(|(word, _)| *word == level) {
+        return Err(Complaint::new(format!("unknown level {}", quoted(level)))
+            .hint("one of: error, warn, info, debug, trace"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A directory.
 pub(super) fn directory(text: &str) -> Result<std::path::PathBuf, Complaint> {
     line(text).map(Into::into)
@@ -173,6 +200,28 @@ pub(super) fn domain(text: &str) -> Result<String, Complaint> {
     })
 }
 
+/// The extension of a file, in lower case.
+pub(super) fn extension(text: &str) -> Result<String, Complaint> {
+    let is_one = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '.' | '/' | '*');
+    if text.is_empty() || !text.chars().all(is_one) {
+        return Err(Complaint::new(format!("{} is not the extension of a file", quoted(text)))
+            .hint("write it without the dot, as in \"exe\""));
+    }
+    Ok(text.to_lowercase())
+}
+
+/// A media type, in lower case.
+pub(super) fn media_type(text: &str) -> Result<String, Complaint> {
+    let is_token = |token: &str| {
+        !token.is_empty() && token.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'/')
+    };
+    match text.split_once('/') {
+        Some((main, sub)) if is_token(main) && is_token(sub) => Ok(text.to_ascii_lowercase()),
+        _ => Err(Complaint::new(format!("{} is not a media type", quoted(text)))
+            .hint("write it as in \"application/pdf\"")),
+    }
+}
+
 /// An address or a domain; the domain in ASCII lower case.
 pub(super) fn recipient(text: &str) -> Result<String, Complaint> {
     match text.rsplit_once('@') {
@@ -180,6 +229,34 @@ pub(super) fn recipient(text: &str) -> Result<String, Complaint> {
         Some((local, host)) => Ok(format!("{}@{}", line(local)?, domain(host)?)),
         None => domain(text),
     }
+}
+
+/// The text of a table of logins, which may stand behind the type that Postfix makes of it.
+pub(super) fn login_map(text: &str) -> Result<std::path::PathBuf, Complaint> {
+    let bare = text.strip_prefix("proxy:").unwrap_or(text);
+    let path = match bare.split_once(':') {
+        Some((kind, path)) if TEXT_TABLES.contains(&kind) => path,
+        Some((kind, _)) if !kind.is_empty() && kind.bytes().all(|o| o.is_ascii_lowercase()) => {
+            return Err(Complaint::new(format!("tables of type {} are not read", quoted(kind)))
+                .hint("name a text as postmap(1) reads it: an address and its logins a line"));
+        }
+        _ => bare,
+    };
+    if TABLE_ENDINGS.iter().any(|ending| path.ends_with(ending)) {
+        return Err(Complaint::new(format!("{} is what postmap(1) makes", quoted(path)))
+            .hint("name the text that it is made from"));
+    }
+    directory(path)
+}
+
+/// The characters that separate an address's extension (Postfix's `recipient_delimiter`).
+pub(super) fn delimiters(text: &str) -> Result<String, Complaint> {
+    let may_separate = |octet: u8| octet.is_ascii_graphic() && !b"@\"\\(),:;<>[]".contains(&octet);
+    if text.len() <= DELIMITERS_MAX && text.bytes().all(may_separate) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(format!("{} cannot separate an extension", quoted(text)))
+        .hint("as recipient_delimiter of main.cf, such as \"+\""))
 }
 
 /// The identifier of a List-Id field (RFC 2919), with or without its angle brackets.

@@ -2,6 +2,8 @@
 //!
 //! A key with a fault keeps its default, so that reading goes on and all faults come together.
 
+mod attachments;
+mod checks;
 mod clamav;
 
 use std::path::{Path, PathBuf};
@@ -41,9 +43,13 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
         arc: arc(root, out),
         policy: policy(root, out),
         rules: rules(open("rules", root, out), base),
+        identity_gate: checks::identity_gate(open("identity_gate", root, out), base),
+        own_domain_spoof: checks::own_domain_spoof(open("own_domain_spoof", root, out)),
+        backscatter: checks::backscatter(open("backscatter", root, out)),
+        attachments: attachments::attachments(root, out),
         clamav: clamav::clamav(root, out),
         limits: limits(open("limits", root, out)),
-        telemetry: telemetry(open("telemetry", root, out)),
+        telemetry: telemetry(open("telemetry", root, out), base),
     };
     (config, gathered)
 }
@@ -62,6 +68,7 @@ fn identity(mut section: Section<'_, '_>) -> Identity {
     Identity {
         authserv_id: section.computed("authserv_id", text(parse::authserv_id), host_name),
         authserv_ids_ours: section.take("authserv_ids_ours", list(text(parse::authserv_id))),
+        local_domains: section.take("local_domains", list(text(parse::domain))),
         trusted_networks: section.take("trusted_networks", list(text(parse::network))),
         trusted_relays: section.take("trusted_relays", list(text(parse::network))),
         originating_daemons: section.take("originating_daemons", list(text(parse::line))),
@@ -265,13 +272,24 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
         header_fields_max: section.take("header_fields_max", integer(1..=100_000)) as usize,
         recipients_max: section.take("recipients_max", integer(1..=100_000)) as usize,
         message: secs(section.take("message_secs_max", integer(1..=300))),
+        transactions_max: section.take("transactions_max", integer(1..=65_536)) as usize,
+        memory_bytes_max: section.take("memory_bytes_max", integer(16_777_216..=1_099_511_627_776))
+            as usize,
+        drain: secs(section.take("drain_secs_max", integer(0..=600))),
     }
 }
 
-fn telemetry(mut section: Section<'_, '_>) -> Telemetry {
+fn telemetry(mut section: Section<'_, '_>, base: &Path) -> Telemetry {
+    let path = |value: &Value<'_>| text(parse::directory)(value).map(|path| base.join(path));
+    let show = |path: &PathBuf, _: &DeValue<'_>| shown_text(&path.to_string_lossy());
     Telemetry {
         log: section.take("log", word(words::LOG_FORMATS)),
         level: section.take("level", word(words::LEVELS)).to_owned(),
+        filter: section.take("filter", list(text(parse::log_filter))),
+        story_clients: section.take("story_clients", list(text(parse::network))),
+        story_domains: section.take("story_domains", list(text(parse::domain))),
+        personal_data: section.take("personal_data", word(words::PERSONAL_DATA)),
+        personal_data_key: section.optional_shown("personal_data_key", path, show),
         metrics: section.optional("metrics", text(parse::address)),
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn some<T>(
 }
 
 /// A whole number of the range.
-pub(super) fn integer(range: RangeInclusive<u64>) -> impl Fn(&Value<'_>) -> Read<u64> {
+pub(crate) fn integer(range: RangeInclusive<u64>) -> impl Fn(&Value<'_>) -> Read<u64> {
     move |value| {
         let DeValue::Integer(integer) = value.get_ref() else {
             return wrong_type(value, "an integer");
@@ -120,7 +120,7 @@ fn clipped(integer: &DeInteger<'_>) -> String {
 }
 
 /// `true` or `false`.
-pub(super) fn flag(value: &Value<'_>) -> Read<bool> {
+pub(crate) fn flag(value: &Value<'_>) -> Read<bool> {
     match value.get_ref() {
         DeValue::Boolean(flag) => Ok(*flag),
         _ => wrong_type(value, "true or false"),

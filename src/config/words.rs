@@ -1,10 +1,13 @@
 //! The words that some keys take, and what they stand for.
 
 use super::value::Words;
-use super::{Balance, LogFormat, LostRecord, OnOversize, SignLocal};
+use super::{
+    AttachmentMode, Balance, LogFormat, LostRecord, OnOversize, PersonalData, ReplyTo, SignLocal,
+};
 use crate::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
 use crate::keys::policy::SelectorStyle;
 use crate::keys::state::Algorithm;
+use crate::message::mime::Ambiguity;
 use crate::message::origin::Origin;
 use crate::verdict::Action::{self, Discard, Off, Quarantine, Reject, Tag, Tempfail};
 
@@ -26,6 +29,34 @@ pub(super) const SELECTORS: &Words<SelectorStyle> =
 
 pub(super) const TREATMENTS: &Words<Action> =
     &[("off", Off), ("tag", Tag), ("quarantine", Quarantine), ("reject", Reject)];
+
+pub(super) const REPLY_TOS: &Words<ReplyTo> =
+    &[("off", ReplyTo::Off), ("owned", ReplyTo::Owned), ("all", ReplyTo::All)];
+
+pub(super) const ATTACHMENT_MODES: &Words<AttachmentMode> =
+    &[("deny", AttachmentMode::Deny), ("allow", AttachmentMode::Allow)];
+
+/// Those of a message's structure and names; those of its text are for rules.
+pub(super) const AMBIGUITIES: &Words<Ambiguity> = &[
+    ("two-content-types", Ambiguity::TwoContentTypes),
+    ("broken-content-type", Ambiguity::BrokenContentType),
+    ("two-encodings", Ambiguity::TwoEncodings),
+    ("unknown-encoding", Ambiguity::UnknownEncoding),
+    ("encoded-multipart", Ambiguity::EncodedMultipart),
+    ("two-boundaries", Ambiguity::TwoBoundaries),
+    ("no-boundary", Ambiguity::NoBoundary),
+    ("unused-boundary", Ambiguity::UnusedBoundary),
+    ("reused-boundary", Ambiguity::ReusedBoundary),
+    ("longer-boundary", Ambiguity::LongerBoundary),
+    ("no-end", Ambiguity::NoEnd),
+    ("after-end", Ambiguity::AfterEnd),
+    ("broken-part-header", Ambiguity::BrokenPartHeader),
+    ("two-names", Ambiguity::TwoNames),
+    ("deceptive-name", Ambiguity::DeceptiveName),
+];
+
+/// Whether addresses that nobody owns may be used.
+pub(super) const UNLISTED: &Words<bool> = &[("refuse", false), ("allow", true)];
 
 pub(super) const TEMPERRORS: &Words<Action> = &[("accept", Off), ("tempfail", Tempfail)];
 
@@ -76,7 +107,26 @@ pub(super) const ORIGINS: &Words<Origin> = &[
 ];
 
 pub(super) const LOG_FORMATS: &Words<LogFormat> =
-    &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+    &[("text", LogFormat::Text), ("json", LogFormat::Json), ("journald", LogFormat::Journald)];
+
+pub(super) const PERSONAL_DATA: &Words<PersonalData> =
+    &[("plain", PersonalData::Plain), ("hashed", PersonalData::Hashed)];
+
+/// The parts of mailseal that log.
+pub(super) const LOG_PARTS: [&str; 12] = [
+    "cmd",
+    "dns",
+    "keys",
+    "milter",
+    "rotation",
+    "rules",
+    "runtime",
+    "scan",
+    "serve",
+    "sign",
+    "telemetry",
+    "story",
+];
 
 pub(super) const LEVELS: &Words<&str> = &[
     ("error", "error"),

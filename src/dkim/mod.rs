@@ -6,6 +6,7 @@ pub mod canonical;
 pub mod copied;
 mod der;
 pub mod digest;
+pub(crate) mod edited;
 pub mod fit;
 pub(crate) mod folded;
 pub mod foreign_key;

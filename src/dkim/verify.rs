@@ -188,6 +188,11 @@ fn signed_input(headers: &HeaderBlock, signature: &Signature, index: usize) -> V
 }
 
 impl HeaderCheck {
+    /// What the header fields alone say: the signature's result where nothing is wrong with the body.
+    pub(crate) fn header_result(&self) -> AuthResult {
+        self.outcome.result
+    }
+
     /// Compares the body's digest with `bh=`, and says the result.
     pub fn finish(self, hashes: &BodyHashes) -> Verification {
         let Self { signature, verification, outcome } = self;

@@ -11,8 +11,11 @@
 //! names the first cause. A failure that no SOA covers is remembered for five seconds. Dropping a
 //! look-up ends it.
 
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -23,6 +26,7 @@ use super::name;
 use super::servers::{Failure, NO_ANSWER, ResolverError, Servers};
 use super::trace::Trace;
 use crate::config;
+use crate::telemetry::metrics::DnsMetrics;
 
 /// Why a look-up gave no record. `Ok` is never empty.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -42,6 +46,18 @@ impl LookupError {
     /// Whether DNS said that there is nothing (RFC 7208 §4.6.4's void look-up).
     pub fn is_void(&self) -> bool {
         matches!(self, Self::NotFound | Self::Empty)
+    }
+}
+
+impl LookupError {
+    /// One word for counters.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::NotFound => "nxdomain",
+            Self::Empty => "nodata",
+            Self::Temporary(cause) if cause == NO_ANSWER => "timeout",
+            Self::Temporary(_) => "failure",
+        }
     }
 }
 
@@ -65,15 +81,22 @@ struct Shared {
     servers: Servers,
     failures: Failures,
     timeout: Duration,
+    metrics: DnsMetrics,
 }
 
 impl Resolver {
     /// Makes a resolver that asks the servers given, or the system's where none are.
     pub fn new(settings: &config::Dns) -> Result<Self, ResolverError> {
+        Self::counting(settings, DnsMetrics::default())
+    }
+
+    /// The same, counting its look-ups.
+    pub fn counting(settings: &config::Dns, metrics: DnsMetrics) -> Result<Self, ResolverError> {
         let shared = Shared {
             servers: Servers::new(settings)?,
             failures: Failures::default(),
             timeout: settings.timeout,
+            metrics,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -216,14 +239,29 @@ impl Dns {
         name: &Name,
         record_type: RecordType,
     ) -> Result<Vec<Record>, LookupError> {
+        let Shared { servers, failures, metrics, timeout } = &*self.shared;
         let question = (name.clone(), record_type);
-        if let Some(error) = self.shared.failures.recall(&question) {
+        if let Some(error) = failures.recall(&question) {
+            metrics.count(error.label(), None);
             return Err(error);
         }
-        let own_end = Instant::now() + self.shared.timeout;
-        let answers = self.shared.servers.ask(name, record_type);
-        let failure = match timeout_at(own_end.min(self.deadline), answers).await {
-            Ok(Ok(answers)) => return Ok(answers),
+        let begun = Instant::now();
+        let own_end = begun + *timeout;
+        let mut answers = pin!(servers.ask(name, record_type));
+        // What is in the cache is there at once; a server never is.
+        let at_once = poll_fn(|cx| Poll::Ready(answers.as_mut().poll(cx))).await;
+        let (answers, waited) = match at_once {
+            Poll::Ready(answers) => (Ok(answers), None),
+            Poll::Pending => {
+                let answers = timeout_at(own_end.min(self.deadline), answers).await;
+                (answers, Some(begun.elapsed()))
+            }
+        };
+        let failure = match answers {
+            Ok(Ok(answers)) => {
+                metrics.count("answer", waited);
+                return Ok(answers);
+            }
             Ok(Err(failure)) => failure,
             Err(_) => Failure {
                 error: LookupError::Temporary(NO_ANSWER.into()),
@@ -231,8 +269,9 @@ impl Dns {
                 is_to_remember: own_end <= self.deadline,
             },
         };
+        metrics.count(failure.error.label(), waited);
         if failure.is_to_remember {
-            self.shared.failures.remember(question, failure.error.clone());
+            failures.remember(question, failure.error.clone());
         }
         Err(failure.error)
     }

@@ -85,7 +85,13 @@ impl Guard<'_> {
 
 /// The text of a file elsewhere that nobody but its owner may read.
 pub(crate) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> {
-    Guard { root: parent(path), is_credentials: false }.read(path, max)
+    let read = Guard { root: parent(path), is_credentials: false }.read(path, max);
+    read.map_err(|error| match error {
+        StoreError::Io { path, error, .. } if error.kind() == io::ErrorKind::NotFound => {
+            FileError::new(&path, Fault::System(error)).into()
+        }
+        error => error,
+    })
 }
 
 fn open_dir(path: &Path) -> io::Result<File> {

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 
 use super::domain::{DomainName, Selector};
 use super::error::StoreError;
+use super::key::Key;
 use super::ring::KeyRing;
 use super::store::{Stamp, Store};
 
@@ -80,9 +81,8 @@ impl LiveRing {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ring = KeyRing::clone(&self.current());
         let (changed, problems) = self.read_into(&mut ring, &mut read);
-        if !changed.is_empty() {
-            self.current.store(Arc::new(ring));
-        }
+        // Keys that do not sign may be others, too.
+        self.current.store(Arc::new(ring));
         let before = std::mem::replace(&mut read.problems, problems);
         Refreshed {
             changed,
@@ -113,12 +113,11 @@ impl LiveRing {
                 continue;
             }
             match self.store.keys(&domain) {
-                Ok((mut keys, faulty)) => {
-                    keys.retain(|key| {
-                        !suspended.contains(&(domain.clone(), key.selector().clone()))
-                    });
+                Ok((keys, faulty)) => {
+                    let is_suspended =
+                        |key: &Key| suspended.contains(&(domain.clone(), key.selector().clone()));
                     note(stamps, &mut problems, &domain, stamp, &faulty);
-                    if ring.set(&domain, keys) {
+                    if ring.set(&domain, keys, is_suspended) {
                         changed.push(domain);
                     }
                 }

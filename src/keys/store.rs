@@ -95,6 +95,10 @@ impl Store {
             }
             error => error,
         })?;
+        if pem.trim().is_empty() {
+            let reason = "it is empty; restore it from a backup".to_owned();
+            return Err(StoreError::Key { path, reason });
+        }
         Ok(Key::new(domain.clone(), entry, path, pem))
     }
 

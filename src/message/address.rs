@@ -71,7 +71,7 @@ impl fmt::Display for Malformed {
 /// RFC 9989 §5.3.1: exactly one From field, and one domain in all of its mailboxes. Every field
 /// that any reader could take for From counts as one.
 pub fn author(header: &HeaderBlock) -> Author {
-    let mut fields = header.iter().filter(|field| is_from_to_some(field.name));
+    let mut fields = from_fields(header);
     let domain = match (fields.next(), fields.next()) {
         (None, _) => Err(Malformed::Missing),
         (Some(_), Some(_)) => Err(Malformed::SeveralFields),
@@ -80,6 +80,26 @@ pub fn author(header: &HeaderBlock) -> Author {
         (Some(field), None) => mailboxes::domain(field.value),
     };
     domain.map_or_else(Author::Malformed, Author::Domain)
+}
+
+/// One mailbox.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mailbox {
+    /// The local part, without the quotes that it may stand in.
+    pub local_part: Vec<u8>,
+    /// The domain, normalized.
+    pub domain: String,
+}
+
+/// All mailboxes in the value of a field that is a list of addresses: From, Sender, Reply-To.
+/// What has no domain name, as `joe` and `joe@[192.0.2.1]`, makes all of the field malformed.
+pub fn mailboxes(value: &[u8]) -> Result<Vec<Mailbox>, Malformed> {
+    mailboxes::all(value)
+}
+
+/// The fields that some reader takes for From.
+pub(crate) fn from_fields(header: &HeaderBlock) -> impl Iterator<Item = Field<'_>> {
+    header.iter().filter(|field| is_from_to_some(field.name))
 }
 
 /// Whether a field's name is From once white space and octets that no name may hold (RFC 5322
@@ -113,4 +133,9 @@ pub fn sender_domain(address: &str) -> Option<String> {
         address.rsplit_once('@')?.1
     };
     normalize(domain)
+}
+
+/// Whether an address is the entry, or of the domain that the entry is.
+pub(crate) fn is_or_is_at(address: &str, entry: &str) -> bool {
+    address.eq_ignore_ascii_case(entry) || sender_domain(address).as_deref() == Some(entry)
 }

@@ -11,6 +11,7 @@ pub(crate) struct BodySink {
     hasher: BodyHasher,
     kept: Vec<u8>,
     kept_bytes_max: usize,
+    octets: u64,
     scan: Option<Scan>,
 }
 
@@ -21,6 +22,8 @@ pub(crate) struct Body {
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
     pub kept: Vec<u8>,
+    /// The octets of all of it.
+    pub octets: u64,
     /// The scan, whose verdict is still to come.
     pub scan: Option<Scan>,
 }
@@ -28,12 +31,13 @@ pub(crate) struct Body {
 impl BodySink {
     /// A sink for the hashes that are wanted; `kept_bytes_max` is 0 where no rule reads bodies.
     pub(crate) fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
-        Self { hasher, kept: Vec::new(), kept_bytes_max, scan }
+        Self { hasher, kept: Vec::new(), kept_bytes_max, octets: 0, scan }
     }
 
     /// Takes the next chunk. Waits only for a slow scanner, and for that not long.
     pub(crate) async fn write(&mut self, chunk: Bytes) {
         self.hasher.update(&chunk);
+        self.octets += chunk.len() as u64;
         let room = self.kept_bytes_max - self.kept.len();
         self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if let Some(scan) = &mut self.scan {
@@ -41,8 +45,14 @@ impl BodySink {
         }
     }
 
+    /// The memory that it fills, with what is kept for another scanner.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.kept.capacity() + self.scan.as_ref().map_or(0, Scan::held_bytes)
+    }
+
     /// Ends the body; the scanner may still be at work.
     pub(crate) fn finish(self) -> Body {
-        Body { hashes: self.hasher.finish(), kept: self.kept, scan: self.scan }
+        let Self { hasher, kept, octets, scan, .. } = self;
+        Body { hashes: hasher.finish(), kept, octets, scan }
     }
 }

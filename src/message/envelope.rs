@@ -22,12 +22,16 @@ pub struct Envelope {
     pub mail_from: String,
     /// The forward paths without their angle brackets.
     pub recipients: Vec<String>,
+    /// For how many recipients the client asks to be told of delivery (RFC 3461 §4.1).
+    pub success_asked: usize,
     /// `{auth_authen}` or, where only that is sent, a placeholder for `{auth_type}`.
     pub auth_user: Option<String>,
     /// `{daemon_name}`: which of the MTA's listeners took the message.
     pub daemon_name: Option<String>,
     /// The MTA's queue id (`i`).
     pub queue_id: Option<String>,
+    /// The version of TLS, such as `TLSv1.3`, where the client used it.
+    pub tls: Option<String>,
 }
 
 impl Envelope {
@@ -37,7 +41,40 @@ impl Envelope {
     }
 }
 
+/// Whether an argument of RCPT asks to be told of delivery: NOTIFY with SUCCESS in its list, in any
+/// case (RFC 3461 §4.1).
+pub fn asks_for_success(argument: &[u8]) -> bool {
+    let at = argument.iter().position(|octet| *octet == b'=').unwrap_or(argument.len());
+    let (keyword, list) = argument.split_at(at);
+    keyword.eq_ignore_ascii_case(b"NOTIFY")
+        && list
+            .split(|octet| matches!(octet, b'=' | b','))
+            .any(|word| word.eq_ignore_ascii_case(b"SUCCESS"))
+}
+
 /// A reverse or forward path without its angle brackets, where it has both.
 pub fn bare_path(path: &str) -> &str {
     path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn success_is_asked_for_in_notify_alone() {
+        for (argument, asks) in [
+            ("NOTIFY=SUCCESS", true),
+            ("notify=Failure,success", true),
+            ("NOTIFY=SUCCESS,DELAY", true),
+            ("NOTIFY=NEVER", false),
+            ("NOTIFY=FAILURE,DELAY", false),
+            ("NOTIFY", false),
+            ("ORCPT=rfc822;NOTIFY=SUCCESS", false),
+            ("XNOTIFY=SUCCESS", false),
+            ("", false),
+        ] {
+            assert_eq!(asks_for_success(argument.as_bytes()), asks, "{argument}");
+        }
+    }
 }

@@ -38,27 +38,7 @@ pub fn emit(headers: &HeaderBlock, body: &[u8], changes: &[Change]) -> Vec<u8> {
     let mut fields: Vec<(&[u8], Vec<u8>)> =
         headers.iter().map(|field| (field.name, field.value.to_vec())).collect();
     for change in changes {
-        match change {
-            Change::InsertHeader { name, value } => {
-                fields.insert(0, (name.as_bytes(), format!(" {value}").into_bytes()));
-            }
-            Change::ReplaceHeader { name, occurrence, value } => {
-                let mut named = fields
-                    .iter_mut()
-                    .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
-                if let Some((_, old)) = named.nth((*occurrence as usize).saturating_sub(1)) {
-                    *old = format!(" {value}").into_bytes();
-                }
-            }
-            Change::DeleteHeader { name, occurrence } => {
-                let mut seen = 0;
-                fields.retain(|(field, _)| {
-                    seen += u32::from(field.eq_ignore_ascii_case(name.as_bytes()));
-                    !(field.eq_ignore_ascii_case(name.as_bytes()) && seen == *occurrence)
-                });
-            }
-            Change::Quarantine { .. } => {}
-        }
+        apply(&mut fields, change);
     }
     let mut message = Vec::new();
     for (name, value) in fields {
@@ -69,6 +49,35 @@ pub fn emit(headers: &HeaderBlock, body: &[u8], changes: &[Change]) -> Vec<u8> {
     message.extend_from_slice(b"\r\n");
     message.extend_from_slice(body);
     message
+}
+
+fn apply<'a>(fields: &mut Vec<(&'a [u8], Vec<u8>)>, change: &'a Change) {
+    let is =
+        |name: &[u8], other: &str| name.trim_ascii_end().eq_ignore_ascii_case(other.as_bytes());
+    let spaced = |value: &str| format!(" {value}").into_bytes();
+    match change {
+        Change::InsertHeader { name, value } => {
+            fields.insert(0, (name.as_bytes(), spaced(value)));
+        }
+        Change::AddHeader { name, value } => fields.push((name.as_bytes(), spaced(value))),
+        Change::ReplaceHeader { name, occurrence, value } => {
+            let mut named = fields.iter_mut().filter(|(field, _)| is(field, name));
+            if let Some((_, old)) = named.nth((*occurrence as usize).saturating_sub(1)) {
+                *old = spaced(value);
+            }
+        }
+        Change::DeleteHeader { name, occurrence } => {
+            let mut seen = 0;
+            fields.retain(|(field, _)| {
+                seen += u32::from(is(field, name));
+                !(is(field, name) && seen == *occurrence)
+            });
+        }
+        // What happens to the envelope.
+        Change::DeleteRecipient { .. }
+        | Change::AddRecipient { .. }
+        | Change::Quarantine { .. } => {}
+    }
 }
 
 fn with_crlf(octets: &[u8]) -> Vec<u8> {

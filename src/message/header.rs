@@ -72,6 +72,11 @@ impl HeaderBlock {
         &self.octets
     }
 
+    /// The memory that it fills.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.octets.capacity() + self.fields.capacity() * size_of::<Span>()
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()

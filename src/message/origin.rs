@@ -113,6 +113,7 @@ mod tests {
         Identity {
             authserv_id: "mx.example.org".into(),
             authserv_ids_ours: vec![],
+            local_domains: vec![],
             trusted_networks: vec!["127.0.0.0/8".parse().unwrap()],
             trusted_relays: vec!["127.0.0.9/32".parse().unwrap()],
             originating_daemons: vec!["ORIGINATING".into()],

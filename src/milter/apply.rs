@@ -3,6 +3,7 @@
 use indymilter::{ActionError, ContextActions, EomContext, SetErrorReply, Status};
 
 use super::session::Session;
+use crate::text;
 use crate::verdict::{Change, Disposition, Reply, Verdict};
 
 /// The most that one edit may carry: indymilter's frame less some room for names and indexes. A
@@ -27,7 +28,9 @@ async fn edit(cx: &mut EomContext<Session>, changes: &[Change], space: bool) -> 
     }
     for change in changes {
         if let Err(error) = edit_one(cx, change, space).await {
-            tracing::error!(%error, ?change, "message deferred: the MTA did not take an edit");
+            let edit = change.to_string();
+            let edit = text::visible(edit.split(':').next().unwrap_or_default());
+            tracing::error!(%error, edit, "message deferred: the MTA did not take an edit");
             return Status::Tempfail;
         }
     }
@@ -37,9 +40,10 @@ async fn edit(cx: &mut EomContext<Session>, changes: &[Change], space: bool) -> 
 fn octets(change: &Change) -> usize {
     match change {
         Change::DeleteHeader { name, .. } => name.len(),
-        Change::ReplaceHeader { name, value, .. } | Change::InsertHeader { name, value } => {
-            name.len() + value.len()
-        }
+        Change::ReplaceHeader { name, value, .. }
+        | Change::AddHeader { name, value }
+        | Change::InsertHeader { name, value } => name.len() + value.len(),
+        Change::DeleteRecipient { address } | Change::AddRecipient { address } => address.len(),
         Change::Quarantine { reason } => reason.len(),
     }
 }
@@ -59,6 +63,11 @@ async fn edit_one(
             let index = i32::try_from(*occurrence).unwrap_or(i32::MAX);
             cx.actions.change_header(name.as_str(), index, Some(wire_value(value, space))).await
         }
+        Change::AddHeader { name, value } => {
+            cx.actions.add_header(name.as_str(), wire_value(value, space)).await
+        }
+        Change::DeleteRecipient { address } => cx.actions.delete_recipient(path(address)).await,
+        Change::AddRecipient { address } => cx.actions.add_recipient(path(address)).await,
         Change::InsertHeader { name, value } => {
             cx.actions.insert_header(0, name.as_str(), wire_value(value, space)).await
         }
@@ -66,10 +75,15 @@ async fn edit_one(
     }
 }
 
-/// Folds go as LF.
+/// Folds go as LF. An empty value would delete the field.
 fn wire_value(value: &str, space: bool) -> String {
     let value = value.replace("\r\n", "\n");
-    if space { format!(" {value}") } else { value }
+    if space || value.is_empty() { format!(" {value}") } else { value }
+}
+
+/// Recipients go as they come: in angle brackets.
+fn path(address: &str) -> String {
+    format!("<{address}>")
 }
 
 fn refuse(cx: &mut EomContext<Session>, reply: Option<&Reply>, status: Status) -> Status {

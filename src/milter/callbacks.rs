@@ -38,7 +38,7 @@ pub(super) fn callbacks(service: &Arc<Service>) -> Callbacks<Session> {
         })
         .on_rcpt(|cx, args| {
             Box::pin(guarded(cx, ProtoOpts::NOREPLY_RCPT, async move |session, _| {
-                session.rcpt(first(&args));
+                session.rcpt(&args);
             }))
         })
         .on_header(|cx, name, value| {

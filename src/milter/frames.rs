@@ -56,13 +56,23 @@ impl Frames {
             self.fault = Some("an end of message that carries body octets".to_owned());
         }
         self.has_client |= kind == b'C';
-        self.last = kind;
+        // Macros belong to the command that follows.
+        if kind != b'D' {
+            self.last = kind;
+        }
         self.payload_left = len.saturating_sub(1);
     }
 
     /// Whether the peer broke the protocol, so that nothing more may be taken from it.
     pub(super) fn is_broken(&self) -> bool {
         self.fault.is_some()
+    }
+
+    /// Whether the peer is between two messages. True only where it is asked when the next command is
+    /// awaited: the last one was answered then.
+    pub(super) fn is_idle(&self) -> bool {
+        let is_whole = self.header_len == 0 && self.payload_left == 0;
+        is_whole && matches!(self.last, 0 | b'O' | b'C' | b'H' | b'A' | b'E' | b'Q')
     }
 
     /// What is wrong with a connection that ends here; `None` for an orderly end.

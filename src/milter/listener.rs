@@ -4,110 +4,88 @@
 //! that a peer does ends the accept loop. A peer that `allow_peers` does not name is closed at once:
 //! whoever speaks milter can ask for signatures.
 
-use std::fs;
 use std::future::Future;
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::watch;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::frames::Frames;
+use super::occupancy::Occupancy;
+pub(crate) use super::socket::BindError;
+use super::socket::{Socket, inherited};
+use super::stream::{Peer, Stream, WatchedStream};
 use crate::config::{Endpoint, Milter};
+use crate::message::limit::Limit;
+use crate::telemetry::metrics::ServingMetrics;
 
 /// How long accepting pauses after a failure: long enough that descriptors may come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
-
-/// A socket that could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The address can't be bound.
-    #[error("milter.listen: {endpoint}: {error}{}", remedy(.error))]
-    Bind {
-        /// The socket as configured.
-        endpoint: Endpoint,
-        /// What the system said; part of the message, so not a source of its own.
-        error: io::Error,
-    },
-    /// Another process serves the Unix socket.
-    #[error("milter.listen: {0}: another process serves this socket; stop it or name another path")]
-    InUse(Endpoint),
-    /// A file that is no socket stands in the way.
-    #[error("milter.listen: {0}: a file that is no socket stands there; move it away")]
-    NoSocket(Endpoint),
-    /// The group of `milter.socket_group` is unknown.
-    #[error("milter.socket_group: no group {0:?} on this system")]
-    Group(String),
-}
-
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::AddrInUse => "; another process listens there: stop it or choose another port",
-        ErrorKind::PermissionDenied => "; the daemon's user may not: choose another place",
-        ErrorKind::NotFound => "; make its directory first",
-        _ => "",
-    }
-}
-
-enum Socket {
-    Tcp(TcpListener, SocketAddr),
-    Unix(UnixListener, PathBuf),
-}
+/// How often it is seen whether the Unix sockets are still there.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often it is told at most that connections wait.
+const TELL_AGAIN: Duration = Duration::from_mins(1);
 
 /// All sockets of the daemon.
 pub(crate) struct Sockets {
     listening: Vec<Socket>,
-    allow_peers: Vec<IpNet>,
+    config: Milter,
     next: usize,
     pause: Option<Pin<Box<Sleep>>>,
-    stopped: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    stopping: bool,
+    look: Interval,
+    /// What kept a socket that vanished from being opened anew; told when it changes.
+    trouble: Option<String>,
+    occupancy: Occupancy,
+    metrics: ServingMetrics,
+    told_full: Option<Instant>,
+    stopping: CancellationToken,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Sockets {
-    /// Opens the configured sockets.
-    pub(crate) async fn bind(config: &Milter) -> Result<Self, BindError> {
-        let mut listening = Vec::new();
-        for endpoint in &config.listen {
-            let failed = |error| BindError::Bind { endpoint: endpoint.clone(), error };
-            listening.push(match endpoint {
-                Endpoint::Inet(addr) => {
-                    let listener = TcpListener::bind(addr).await.map_err(failed)?;
-                    // With port 0 the system chose one.
-                    let addr = listener.local_addr().map_err(failed)?;
-                    Socket::Tcp(listener, addr)
-                }
-                Endpoint::Unix(path) => {
-                    Socket::Unix(bind_unix(endpoint, path, config)?, path.clone())
-                }
-            });
+    /// Takes over the sockets that the service manager opened, or else opens the configured ones,
+    /// inside a tokio runtime.
+    pub(crate) fn open(
+        config: &Milter,
+        occupancy: Occupancy,
+        metrics: ServingMetrics,
+    ) -> Result<Self, BindError> {
+        let mut listening = inherited()?;
+        if listening.is_empty() {
+            let open = config.listen.iter().map(|endpoint| Socket::open(endpoint, config));
+            listening = open.collect::<Result<_, _>>()?;
+        } else {
+            tracing::info!("the service manager's sockets are served, not those of milter.listen");
         }
-        let allow_peers = config.allow_peers.clone();
-        Ok(Self { listening, allow_peers, next: 0, pause: None, stopped: None, stopping: false })
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stopping = CancellationToken::new();
+        Ok(Self {
+            listening,
+            config: config.clone(),
+            next: 0,
+            pause: None,
+            look,
+            trouble: None,
+            occupancy,
+            metrics,
+            told_full: None,
+            stopped: Box::pin(stopping.clone().cancelled_owned()),
+            stopping,
+        })
     }
 
     /// Where the sockets listen, with the port that the system chose where 0 was asked for.
     pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
-        let endpoint = |socket: &Socket| match socket {
-            Socket::Tcp(_, addr) => Endpoint::Inet(*addr),
-            Socket::Unix(_, path) => Endpoint::Unix(path.clone()),
-        };
-        self.listening.iter().map(endpoint).collect()
+        self.listening.iter().map(Socket::endpoint).collect()
     }
 
-    pub(super) fn stop_accepting_on(&mut self, mut stopped: watch::Receiver<bool>) {
-        self.stopped = Some(Box::pin(async move {
-            // An error means that the daemon itself is gone, which is a stop as well.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        }));
+    /// Once cancelled, nothing more is accepted, and connections between messages are closed.
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
     }
 
     fn poll_sockets(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
@@ -119,7 +97,7 @@ impl Sockets {
                 Socket::Tcp(listener, _) => listener
                     .poll_accept(cx)
                     .map_ok(|(stream, addr)| (Stream::Tcp(stream), Peer::Inet(addr))),
-                Socket::Unix(listener, path) => listener
+                Socket::Unix(listener, path, _) => listener
                     .poll_accept(cx)
                     .map_ok(|(stream, _)| (Stream::Unix(stream), Peer::Unix(path.clone()))),
             };
@@ -134,10 +112,49 @@ impl Sockets {
         match peer {
             Peer::Inet(addr) => {
                 let ip = addr.ip().to_canonical();
-                self.allow_peers.iter().any(|net| net.contains(&ip))
+                self.config.allow_peers.iter().any(|net: &IpNet| net.contains(&ip))
             }
             // The socket's mode and group say who may connect.
             Peer::Unix(_) => true,
+        }
+    }
+
+    /// Opens Unix sockets anew whose files are gone: an MTA would find nobody for ever.
+    fn reopen(&mut self) {
+        let mut trouble = None;
+        for socket in self.listening.iter_mut().filter(|socket| socket.has_vanished()) {
+            let endpoint = socket.endpoint();
+            match Socket::open(&endpoint, &self.config) {
+                Ok(opened) => {
+                    socket.forget_file();
+                    *socket = opened;
+                    tracing::warn!(%endpoint, "the socket's file was gone: opened anew");
+                }
+                Err(error) => trouble = Some(error.to_string()),
+            }
+        }
+        if trouble != self.trouble {
+            if let Some(trouble) = &trouble {
+                tracing::error!("the socket's file is gone, and no MTA can connect: {trouble}");
+            }
+            self.trouble = trouble;
+        }
+    }
+
+    fn accepted(&mut self, stream: Stream, peer: Peer) -> WatchedStream {
+        let connected = (self.occupancy.connect(), self.metrics.connected());
+        if self.occupancy.connections() >= self.config.connections_max {
+            self.metrics.limit_reached(Limit::Connections);
+            self.tell_full();
+        }
+        WatchedStream::new(stream, peer, self.stopping.clone(), connected)
+    }
+
+    fn tell_full(&mut self) {
+        if self.told_full.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+            let max = self.config.connections_max;
+            tracing::warn!(max, "milter.connections_max is reached: more connections wait");
+            self.told_full = Some(Instant::now());
         }
     }
 }
@@ -146,173 +163,34 @@ impl indymilter::Listener for Sockets {
     type Io = WatchedStream;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<WatchedStream>> {
-        if let Some(stopped) = &mut self.stopped
-            && !self.stopping
-        {
-            self.stopping = stopped.as_mut().poll(cx).is_ready();
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            // Whoever comes now is refused at once, and does not wait for us to be gone. A service
+            // manager's own copy keeps its socket open for who comes after us.
+            self.listening.clear();
+            return Poll::Pending;
+        }
+        while self.look.poll_tick(cx).is_ready() {
+            self.reopen();
         }
         loop {
-            if self.stopping {
-                return Poll::Pending;
-            }
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(cx));
                 self.pause = None;
             }
             match ready!(self.poll_sockets(cx)) {
                 Ok((stream, peer)) if self.allows(&peer) => {
-                    return Poll::Ready(Ok(WatchedStream::new(stream, peer)));
+                    return Poll::Ready(Ok(self.accepted(stream, peer)));
                 }
                 Ok((_, peer)) => {
+                    self.metrics.not_connected("refused");
                     tracing::warn!(%peer, "connection refused: milter.allow_peers does not name it");
                 }
                 Err(error) => {
+                    self.metrics.not_connected("failed");
                     tracing::error!(%error, "no connection could be accepted, trying again");
                     self.pause = Some(Box::pin(sleep(ACCEPT_PAUSE)));
                 }
             }
-        }
-    }
-}
-
-impl Drop for Sockets {
-    fn drop(&mut self) {
-        for socket in &self.listening {
-            if let Socket::Unix(_, path) = socket {
-                // A socket that is left behind is replaced at the next start.
-                let _ = fs::remove_file(path);
-            }
-        }
-    }
-}
-
-fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixListener, BindError> {
-    let failed = |error| BindError::Bind { endpoint: endpoint.clone(), error };
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.file_type().is_socket() => {
-            return Err(BindError::NoSocket(endpoint.clone()));
-        }
-        // A socket of a daemon that is gone refuses connections.
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-            return Err(BindError::InUse(endpoint.clone()));
-        }
-        Ok(_) => fs::remove_file(path).map_err(failed)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    if let Some(name) = &config.socket_group {
-        std::os::unix::fs::chown(path, None, Some(group_id(name)?)).map_err(failed)?;
-    }
-    fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode)).map_err(failed)?;
-    Ok(listener)
-}
-
-/// The group by its name or its number.
-fn group_id(name: &str) -> Result<u32, BindError> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
-    }
-    let group = nix::unistd::Group::from_name(name).ok().flatten();
-    group.map(|group| group.gid.as_raw()).ok_or_else(|| BindError::Group(name.to_owned()))
-}
-
-#[derive(Debug)]
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// Who is at the other end.
-#[derive(Debug)]
-enum Peer {
-    Inet(SocketAddr),
-    Unix(PathBuf),
-}
-
-impl std::fmt::Display for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Inet(addr) => match addr.ip() {
-                IpAddr::V4(ip) => write!(f, "inet:{ip}:{}", addr.port()),
-                IpAddr::V6(ip) => write!(f, "inet:[{ip}]:{}", addr.port()),
-            },
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// A connection whose frames are followed, so that an abnormal end leaves a line in the log.
-#[derive(Debug)]
-pub(crate) struct WatchedStream {
-    stream: Stream,
-    peer: Peer,
-    frames: Frames,
-}
-
-impl WatchedStream {
-    fn new(stream: Stream, peer: Peer) -> Self {
-        tracing::debug!(%peer, "connected");
-        if let Stream::Tcp(stream) = &stream {
-            // Replies are small and waited for; a failure costs only time.
-            let _ = stream.set_nodelay(true);
-        }
-        Self { stream, peer, frames: Frames::default() }
-    }
-}
-
-impl Drop for WatchedStream {
-    fn drop(&mut self) {
-        if let Some(fault) = self.frames.fault() {
-            tracing::warn!(peer = %self.peer, "milter connection ended abnormally: {fault}");
-        }
-    }
-}
-
-impl AsyncRead for WatchedStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let filled = buf.filled().len();
-        let result = match &mut this.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        };
-        this.frames.read(&buf.filled()[filled..]);
-        if this.frames.is_broken() {
-            buf.set_filled(filled);
-            return Poll::Ready(Err(ErrorKind::InvalidData.into()));
-        }
-        result
-    }
-}
-
-impl AsyncWrite for WatchedStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The milter protocol: the only place that knows indymilter.
 //!
-//! `listener` accepts and watches connections, `callbacks` turns protocol events into calls of one
-//! `session`, and `apply` carries out a verdict. What an event finds is remembered and answered at
+//! `listener` accepts connections on each `socket`, `stream` watches them, `callbacks` turns protocol
+//! events into calls of one `session`, `occupancy` counts what they hold together, and `apply`
+//! carries out a verdict. What an event finds is remembered and answered at
 //! the end of the message, so that a whole message costs the MTA one wait.
 //!
 //! Failure: whatever a peer sends, only its own connection ends. A panic while handling a message
@@ -13,7 +14,10 @@ mod apply;
 mod callbacks;
 mod frames;
 pub(crate) mod listener;
+pub(crate) mod occupancy;
 mod session;
+mod socket;
+mod stream;
 
 use std::future::Future;
 use std::io;
@@ -21,13 +25,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use self::occupancy::Occupancy;
 use crate::runtime::Runtime;
-
-/// How long open transactions may take to end once the daemon is told to stop.
-const DRAIN: Duration = Duration::from_secs(20);
 
 /// What a connection needs to know of the daemon.
 pub(crate) struct Service {
@@ -37,33 +38,36 @@ pub(crate) struct Service {
     pub(crate) observe: bool,
     /// The open transactions: each holds a token until it ends.
     pub(crate) transactions: TaskTracker,
+    /// What they hold together.
+    pub(crate) occupancy: Occupancy,
 }
 
 /// Serves the sockets until `shutdown` resolves, then lets open transactions end.
 pub(crate) async fn run(
-    mut sockets: listener::Sockets,
+    sockets: listener::Sockets,
     runtime: Arc<ArcSwap<Runtime>>,
     observe: bool,
+    occupancy: Occupancy,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let transactions = TaskTracker::new();
-    let (stop, stopped) = watch::channel(false);
-    sockets.stop_accepting_on(stopped);
+    let (transactions, stopping) = (TaskTracker::new(), sockets.stopping());
     let config = indymilter::Config {
         max_connections: runtime.load().config.milter.connections_max,
         ..indymilter::Config::default()
     };
-    let service = Arc::new(Service { runtime, observe, transactions: transactions.clone() });
+    let in_force = Arc::clone(&runtime);
+    let service = Service { runtime, observe, transactions: transactions.clone(), occupancy };
     let drained = async move {
         shutdown.await;
-        // Sending fails only where the listener is gone, and then nothing is accepted any more.
-        let _ = stop.send(true);
+        stopping.cancel();
         transactions.close();
         let open = transactions.len();
-        tracing::info!(open, "stopping: no new connections, open transactions may end");
-        if tokio::time::timeout(DRAIN, transactions.wait()).await.is_err() {
-            tracing::warn!(open = transactions.len(), "transactions cut off: they did not end");
+        let secs = in_force.load().config.limits.drain.as_secs();
+        tracing::info!(open, "stopping: no new connections, open messages may end within {secs} s");
+        if tokio::time::timeout(Duration::from_secs(secs), transactions.wait()).await.is_err() {
+            let open = transactions.len();
+            tracing::warn!(open, "messages cut off: they did not end within limits.drain_secs_max");
         }
     };
-    indymilter::run(sockets, callbacks::callbacks(&service), config, drained).await
+    indymilter::run(sockets, callbacks::callbacks(&Arc::new(service)), config, drained).await
 }

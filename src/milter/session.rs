@@ -1,6 +1,6 @@
 //! One connection of an MTA: the SMTP session's data, and that of the transaction under way.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
@@ -13,14 +13,18 @@ use indymilter::{
 use tokio::time::interval_at;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::occupancy::Place;
 use super::{Service, apply};
+use crate::auth::explain::Traces;
 use crate::auth::lookups::Lookups;
-use crate::message::Draft;
-use crate::message::envelope::{Client, Envelope, bare_path};
+use crate::message::envelope::{Client, Envelope, asks_for_success, bare_path};
+use crate::message::limit::Limit;
 use crate::message::origin::{self, Origin};
+use crate::message::{ADDRESS_BYTES_MAX, Draft, Offers};
 use crate::pipeline::Inspection;
 use crate::runtime::Runtime;
-use crate::telemetry;
+use crate::telemetry::metrics::Open;
+use crate::telemetry::{self, story};
 use crate::verdict::Verdict;
 
 /// The protocol options we would have: no reply where what is found can wait for the end of the
@@ -37,16 +41,17 @@ const WANTED: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
     .union(ProtoOpts::LEADING_SPACE);
 
 /// The macros that are read, by the stage at which the MTA is asked to send them.
-const MACROS: [(MacroStage, &CStr); 5] = [
+const MACROS: [(MacroStage, &CStr); 6] = [
     (MacroStage::Connect, c"j v {daemon_name} {client_resolve}"),
+    (MacroStage::Helo, c"{tls_version}"),
     (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
     (MacroStage::Rcpt, c"i"),
     (MacroStage::Eoh, c"i"),
     (MacroStage::Eom, c"i"),
 ];
 
-/// The most that is kept of an address, a name or a macro (RFC 5321 §4.5.3.1: a path has 256 octets).
-const TEXT_BYTES_MAX: usize = 1024;
+/// The most that is kept of an address, a name or a macro.
+const TEXT_BYTES_MAX: usize = ADDRESS_BYTES_MAX;
 
 /// How often the MTA hears that its message is still being worked on.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -55,6 +60,8 @@ const PROGRESS: Duration = Duration::from_secs(5);
 pub(super) struct Session {
     service: Arc<Service>,
     agreed: ProtoOpts,
+    /// What the MTA lets us do with a message.
+    offers: Offers,
     client: Client,
     helo: Option<String>,
     daemon_name: Option<String>,
@@ -71,7 +78,9 @@ pub(super) struct Session {
 /// One message on its way in.
 struct Transaction {
     /// Keeps the daemon from leaving before this message has its verdict.
-    _open: TaskTrackerToken,
+    _open: (TaskTrackerToken, Open),
+    /// Counts what the message holds; `None` where there was no room for it.
+    place: Option<Place>,
     started: Instant,
     /// One configuration for the whole of the message.
     runtime: Arc<Runtime>,
@@ -109,6 +118,11 @@ impl Session {
         Some(Self {
             service,
             agreed: cx.requested_opts,
+            offers: Offers {
+                quarantine: actions.contains(Actions::QUARANTINE),
+                add_recipient: actions.contains(Actions::ADD_RCPT),
+                delete_recipient: actions.contains(Actions::DELETE_RCPT),
+            },
             client: Client::default(),
             helo: None,
             daemon_name: None,
@@ -143,7 +157,11 @@ impl Session {
         self.client = Client { addr, name };
         self.daemon_name = macro_text(macros, c"{daemon_name}");
         let runtime = self.service.runtime.load();
-        self.lookups = Lookups::default();
+        self.lookups = if story::may_be_told(&runtime.config.telemetry, &self.client) {
+            Lookups::traced(Traces::default())
+        } else {
+            Lookups::default()
+        };
         let is_trusted = origin::is_trusted_client(&self.client, &runtime.config.identity);
         if runtime.config.verify.enabled && !is_trusted {
             self.lookups.start_iprev(&runtime, &self.client);
@@ -165,38 +183,54 @@ impl Session {
             helo: self.helo.clone(),
             mail_from: path(reverse_path),
             recipients: Vec::new(),
+            success_asked: 0,
             auth_user: auth_user(macros),
             daemon_name: self.daemon_name.clone(),
             queue_id: macro_text(macros, c"i"),
+            tls: macro_text(macros, c"{tls_version}"),
         };
         let origin = origin::decide(&envelope, &runtime.config.identity).origin;
-        if runtime.config.verify.enabled && origin == Origin::Inbound {
+        let place = self.service.occupancy.admit(&runtime.config.limits);
+        if runtime.config.verify.enabled && origin == Origin::Inbound && place.is_ok() {
             self.lookups.start_spf(&runtime, &envelope);
         }
+        let mut draft = Draft::new(envelope);
+        if let Err(limit) = place {
+            draft.turn_away(limit);
+        }
         self.transaction = Some(Transaction {
-            _open: self.service.transactions.token(),
+            _open: (self.service.transactions.token(), runtime.metrics.serving.transaction()),
+            place: place.ok(),
             started: Instant::now(),
-            draft: Draft::new(envelope),
+            draft: Draft { offers: self.offers, ..draft },
             runtime,
             inspection: None,
         });
     }
 
-    pub(super) fn rcpt(&mut self, forward_path: &[u8]) {
-        if let Some(Transaction { draft, runtime, .. }) = &mut self.transaction {
+    pub(super) fn rcpt(&mut self, args: &[CString]) {
+        let (forward_path, args) =
+            args.split_first().map_or((&b""[..], args), |(path, args)| (path.as_bytes(), args));
+        if let Some(transaction) = &mut self.transaction {
+            let Transaction { draft, runtime, .. } = transaction;
+            let asks = args.iter().any(|arg| asks_for_success(arg.as_bytes()));
+            draft.envelope.success_asked += usize::from(asks);
             draft.add_recipient(path(forward_path), &runtime.config.limits);
+            transaction.take_room();
         }
     }
 
     pub(super) fn header(&mut self, name: &[u8], value: &[u8]) {
         let has_space = self.agreed.contains(ProtoOpts::LEADING_SPACE);
-        let Some(Transaction { draft, runtime, .. }) = &mut self.transaction else { return };
+        let Some(transaction) = &mut self.transaction else { return };
+        let Transaction { draft, runtime, .. } = transaction;
         if has_space {
             draft.add_field(name, value, &runtime.config.limits);
         } else {
             draft.is_space_assumed = true;
             draft.add_field(name, &[b" ", value].concat(), &runtime.config.limits);
         }
+        transaction.take_room();
     }
 
     pub(super) async fn eoh(&mut self, macros: &Macros) {
@@ -213,8 +247,10 @@ impl Session {
     }
 
     pub(super) async fn body(&mut self, chunk: Bytes) {
-        if let Some(Transaction { inspection: Some(inspection), .. }) = &mut self.transaction {
+        let Some(transaction) = &mut self.transaction else { return };
+        if let Some(inspection) = &mut transaction.inspection {
             inspection.write(chunk).await;
+            transaction.take_room();
         }
     }
 
@@ -228,7 +264,7 @@ impl Session {
             return self.answer_failure(&mut cx.reply);
         };
         let queue_id = macro_text(&cx.macros, c"i");
-        let verdict = with_progress(&cx.actions, inspection.finish(queue_id)).await;
+        let verdict = with_progress(&cx.actions, Box::pin(inspection.finish(queue_id))).await;
         telemetry::summary(&verdict, started.elapsed(), self.service.observe);
         metrics.count(&verdict, started.elapsed());
         if self.service.observe {
@@ -246,6 +282,7 @@ impl Session {
 
     /// The answer to a message that broke down on our side.
     pub(super) fn answer_failure(&self, reply: &mut SmtpReply) -> Status {
+        self.service.runtime.load().metrics.serving.failed();
         if self.service.observe {
             tracing::error!(
                 "internal error: a message was not judged; please report what is above"
@@ -263,6 +300,24 @@ impl Session {
         self.has_failed = self.is_broken;
         self.transaction = None;
         self.lookups.forget_message();
+    }
+}
+
+impl Transaction {
+    /// Counts what the message holds by now; where all messages hold too much, lets go of it.
+    fn take_room(&mut self) {
+        let Self { place, runtime, draft, inspection, .. } = self;
+        let held_bytes =
+            inspection.as_ref().map_or_else(|| draft.held_bytes(), Inspection::held_bytes);
+        let Some(place) = place.as_mut() else { return };
+        if place.hold(held_bytes, &runtime.config.limits) {
+            return;
+        }
+        match inspection {
+            Some(inspection) => inspection.turn_away(Limit::Memory),
+            None => draft.turn_away(Limit::Memory),
+        }
+        self.place = None;
     }
 }
 

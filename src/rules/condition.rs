@@ -1,11 +1,19 @@
-//! When a rule matches: tests of patterns, joined by all, any and not.
+//! When a rule matches: tests, joined by all, any and not.
 
+use std::sync::Arc;
+
+use super::captures::Groups;
+use super::fact::Fact;
+use super::facts::Facts;
+use super::looked::{Looking, Place};
+use super::mime_test::MimeTest;
+use super::part::{Part, View};
 use super::pattern::Pattern;
-use crate::message::header::{Field, HeaderBlock};
+use super::texts::{FieldTexts, Texts};
 use crate::text::excerpt;
 
 /// What must hold for a rule to match.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Condition {
     Test(Test),
     All(Vec<Condition>),
@@ -13,22 +21,33 @@ pub(super) enum Condition {
     Not(Box<Condition>),
 }
 
-/// One pattern on one view.
-#[derive(Clone, Debug)]
+/// One thing that a message may have or be.
+#[derive(Debug)]
 pub(super) struct Test {
-    pub(super) view: View,
-    pub(super) pattern: Pattern,
-    /// Its number among all tests of the rule set, where the matcher puts its result.
+    pub(super) what: What,
+    /// Its number among all tests of the rule set, where its result is.
     pub(super) number: usize,
 }
 
-/// What a pattern looks at, as sent.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum View {
-    /// The value of each field of that name, without the white space around it.
-    Header(String),
-    /// What was kept of the body.
-    Body,
+/// The kinds of tests.
+#[derive(Debug)]
+pub(super) enum What {
+    /// A pattern finds something.
+    Text(TextTest),
+    /// Something is among the message's links and MIME parts.
+    Mime(Arc<MimeTest>),
+    /// Something is known of the message or its envelope.
+    Fact(Fact),
+    /// The rule of this name, above, matches.
+    Rule(String),
+}
+
+/// A pattern on a part in a view.
+#[derive(Debug)]
+pub(super) struct TextTest {
+    pub(super) part: Part,
+    pub(super) view: View,
+    pub(super) pattern: Arc<Pattern>,
 }
 
 impl Condition {
@@ -39,6 +58,15 @@ impl Condition {
             Self::All(parts) => parts.iter().all(|part| part.holds(matched)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(matched)),
             Self::Not(part) => !part.holds(matched),
+        }
+    }
+
+    /// All tests, left to right.
+    pub(super) fn tests(&self, visit: &mut impl FnMut(&Test)) {
+        match self {
+            Self::Test(test) => visit(test),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.tests(visit)),
+            Self::Not(part) => part.tests(visit),
         }
     }
 
@@ -55,51 +83,73 @@ impl Condition {
         }
     }
 
-    /// The first test that `matched`, and what it found; none where all that counts is absence.
-    pub(super) fn found(
-        &self,
-        header: &HeaderBlock,
-        body: &[u8],
-        matched: &impl Fn(&Test) -> bool,
-    ) -> Option<String> {
+    /// The tests whose holding can make the condition hold, left to right: those not below `not`.
+    pub(super) fn reasons<'c>(&'c self, visit: &mut impl FnMut(&'c Test)) {
         match self {
-            Self::Test(test) if matched(test) => {
-                test.find(header, body).map(|octets| test.shown(octets))
-            }
+            Self::Test(test) => visit(test),
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter().find_map(|part| part.found(header, body, matched))
+                for part in parts {
+                    part.reasons(visit);
+                }
             }
-            Self::Test(_) | Self::Not(_) => None,
+            Self::Not(_) => {}
         }
+    }
+}
+
+impl Condition {
+    /// The groups of all its patterns that can be what was found.
+    pub(super) fn groups(&self) -> Groups {
+        let mut groups = Groups::default();
+        self.reasons(&mut |test| {
+            if let What::Text(text) = &test.what {
+                groups.add(&text.pattern);
+            }
+        });
+        groups
+    }
+}
+
+impl TextTest {
+    /// What it finds first in a message that is looked at once.
+    pub(super) fn find_once(&self, texts: &Texts<'_>, facts: &Facts<'_>) -> Option<Place> {
+        match &self.part {
+            Part::Header(names) => texts.headers.iter().enumerate().find_map(|(index, field)| {
+                let name = field.name.trim_ascii_end();
+                if !names.contain(&name.to_ascii_lowercase()) {
+                    return None;
+                }
+                let mut values = FieldTexts::new(field);
+                let (label, field) = (excerpt(name), Some(index));
+                let text = values.value(self.view);
+                self.find_in(&Looking { label, view: self.view, field, text })
+            }),
+            Part::Body => self.find_in(&self.looking(texts.body(self.view))),
+            Part::Link => {
+                let links = texts.mime().links().iter();
+                links
+                    .map(|link| self.looking(link.target.as_bytes()))
+                    .find_map(|l| self.find_in(&l))
+            }
+            part => {
+                let found = part.of_envelope(facts.envelope).into_iter();
+                found.map(|text| self.looking(text.as_bytes())).find_map(|l| self.find_in(&l))
+            }
+        }
+    }
+
+    fn looking<'t>(&self, text: &'t [u8]) -> Looking<'t> {
+        Looking::of(&self.part, self.view, text)
+    }
+
+    fn find_in(&self, looking: &Looking<'_>) -> Option<Place> {
+        let range = self.pattern.find_once(looking.text)?;
+        Some(looking.place(&self.pattern, range, false))
     }
 }
 
 impl Test {
-    /// What the pattern finds first.
-    pub(super) fn find<'a>(&self, header: &'a HeaderBlock, body: &'a [u8]) -> Option<&'a [u8]> {
-        let find = |octets: &'a [u8]| {
-            let found = self.pattern.regex.find(octets)?;
-            octets.get(found.range())
-        };
-        match &self.view {
-            View::Header(name) => {
-                header.iter().filter(|field| field.is(name)).find_map(|field| find(raw(field)))
-            }
-            View::Body => find(body),
-        }
+    pub(super) fn new(what: What) -> Self {
+        Self { what, number: 0 }
     }
-
-    fn shown(&self, octets: &[u8]) -> String {
-        match &self.view {
-            View::Header(name) => {
-                format!("{}: {}", excerpt(name.as_bytes()), excerpt(octets))
-            }
-            View::Body => format!("body: {}", excerpt(octets)),
-        }
-    }
-}
-
-/// The value as sent, folds included, without the white space around it, which MTAs change.
-pub(super) fn raw(field: Field<'_>) -> &[u8] {
-    field.value.trim_ascii()
 }

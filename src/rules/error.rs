@@ -35,3 +35,16 @@ impl fmt::Display for Lines<'_> {
         Ok(())
     }
 }
+
+impl RuleErrors {
+    /// Each fault with its line and a caret under the place, for a terminal.
+    pub fn with_carets(&self) -> String {
+        match self {
+            Self::Files(errors) => {
+                let shown: Vec<String> = errors.iter().map(ConfigErrors::with_carets).collect();
+                shown.join("\n")
+            }
+            Self::Directory { .. } | Self::TooLarge(_) => self.to_string(),
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! The messages in a rule's examples.
 
+use super::facts::Facts;
+use super::known::Known;
+use super::texts::Texts;
 use crate::message::header::HeaderBlock;
 
 /// A message, or a piece of one, that a rule must hit or miss.
@@ -9,9 +12,18 @@ pub(super) struct Example {
     pub(super) text: String,
     /// The octet of the file where it stands.
     pub(super) at: usize,
+    /// What is known of it besides.
+    pub(super) known: Known,
 }
 
 impl Example {
+    /// Calls `judge` with the message and what is known of it.
+    pub(super) fn judged<T>(&self, judge: impl for<'m> FnOnce(&Texts<'m>, &Facts<'m>) -> T) -> T {
+        let (headers, body) = self.message();
+        let facts = self.known.facts(&headers, &body);
+        judge(&Texts::new(&headers, &body, facts.is_cut, facts.limits), &facts)
+    }
+
     /// The header block and the body. Lines are fields as long as they look like fields or their
     /// folds; the first that does not begins the body, and an empty line before it belongs to
     /// neither. So a body alone needs no empty line before it, unless it begins like a field.
@@ -69,7 +81,8 @@ mod tests {
     use super::*;
 
     fn split(text: &str) -> (String, String) {
-        let (header, body) = Example { is_hit: true, text: text.into(), at: 0 }.message();
+        let (header, body) =
+            Example { is_hit: true, text: text.into(), at: 0, known: Known::default() }.message();
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         (text(header.octets()), text(&body))
     }

@@ -1,139 +1,168 @@
-//! All patterns of a view in a few passes, however many there are.
-//!
-//! Patterns are grouped, since one automaton of thousands takes minutes to build and outgrows its
-//! cache. On 40 KB of real mail, 1,000 patterns one by one took 2 ms and in groups 0.33 ms (medians);
-//! groups of 64 took 1.2 ms, groups of 512 0.16 ms at a third more time to build.
+//! All tests of a rule set on the texts of a message: each text is made once and read in few passes,
+//! however many patterns there are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use regex_automata::meta::Regex;
-use regex_automata::{Input, PatternSet};
-
-use super::condition::{Test, View, raw};
+use super::condition::{Condition, What};
 use super::error::RuleErrors;
-use super::pattern::compile_together;
+use super::facts::Facts;
+use super::looked::{Looked, Looking};
+use super::mime_test::MimeTest;
+use super::part::{FieldNames, Part, View};
+use super::pattern::Pattern;
+use super::plane::Plane;
 use super::rule::Rule;
+use super::texts::{FieldTexts, Texts};
 use crate::message::header::HeaderBlock;
+use crate::text::excerpt;
 
-/// How many patterns share a pass.
-const GROUP_PATTERNS_MAX: usize = 256;
-
-/// Finds which tests of a rule set match.
+/// Finds which tests of a rule set hold.
 #[derive(Debug, Default)]
 pub(super) struct Matcher {
-    /// By name of the field, in lower case.
-    headers: HashMap<Vec<u8>, Vec<Group>>,
-    body: Vec<Group>,
+    planes: Vec<(Part, View, Plane)>,
+    /// By name of the field, in lower case: indices of planes.
+    by_name: HashMap<Vec<u8>, Vec<usize>>,
+    /// The planes of names with `*`.
+    by_form: Vec<usize>,
+    mime: Vec<(usize, Arc<MimeTest>)>,
     tests: usize,
+    /// The numbers of the patterns whose groups somebody wants.
+    captured: HashSet<usize>,
+    wants_body: bool,
 }
 
-/// The tests that match.
-pub(super) struct Matched(Vec<bool>);
-
-impl Matched {
-    pub(super) fn contains(&self, test: &Test) -> bool {
-        self.0.get(test.number).copied().unwrap_or(false)
-    }
-}
-
-/// Patterns that run in one pass, and the numbers of their tests.
-#[derive(Debug)]
-struct Group {
-    regex: Regex,
-    numbers: Vec<usize>,
-}
+type Patterns = HashMap<(Part, View), Vec<(usize, Arc<Pattern>)>>;
 
 impl Matcher {
-    /// Numbers the tests of all rules and compiles their patterns.
+    /// Numbers the tests of all rules and puts their patterns together.
     pub(super) fn new(rules: &mut [Rule]) -> Result<Self, RuleErrors> {
-        let mut headers: HashMap<Vec<u8>, Vec<(usize, String)>> = HashMap::new();
-        let mut body = Vec::new();
-        let mut tests = 0;
+        let mut all = Self::default();
+        let mut patterns = Patterns::new();
         for rule in rules {
-            rule.when.tests_mut(&mut |test| {
-                test.number = tests;
-                tests += 1;
-                let view = match &test.view {
-                    View::Header(name) => {
-                        headers.entry(name.to_ascii_lowercase().into_bytes()).or_default()
-                    }
-                    View::Body => &mut body,
-                };
-                view.push((test.number, test.pattern.source.clone()));
-            });
+            let wants_captures = rule.deed.wants_captures();
+            all.take(&mut rule.when, wants_captures, &mut patterns);
         }
-        let headers = headers.into_iter().map(|(name, tests)| Ok((name, groups(&tests)?)));
-        Ok(Self { headers: headers.collect::<Result<_, _>>()?, body: groups(&body)?, tests })
+        let mut patterns: Vec<_> = patterns.into_iter().collect();
+        // Any order that does not change from one load to the next.
+        patterns.sort_by_key(|(_, patterns)| patterns.first().map(|(number, _)| *number));
+        for ((part, view), patterns) in patterns {
+            all.index(&part);
+            all.planes.push((part, view, Plane::new(patterns)?));
+        }
+        Ok(all)
+    }
+
+    fn take(&mut self, when: &mut Condition, wants_captures: bool, patterns: &mut Patterns) {
+        when.tests_mut(&mut |test| {
+            test.number = self.tests;
+            self.tests += 1;
+            match &test.what {
+                What::Text(text) => {
+                    self.wants_body |= text.part.is_of_body();
+                    let plane = patterns.entry((text.part.clone(), text.view)).or_default();
+                    plane.push((test.number, text.pattern.clone()));
+                    if wants_captures {
+                        self.captured.insert(test.number);
+                    }
+                }
+                What::Mime(mime) => {
+                    self.wants_body = true;
+                    self.mime.push((test.number, mime.clone()));
+                }
+                What::Fact(_) | What::Rule(_) => {}
+            }
+        });
+    }
+
+    /// Remembers how the next plane is found.
+    fn index(&mut self, part: &Part) {
+        let plane = self.planes.len();
+        match part {
+            Part::Header(FieldNames::Exact(name)) => {
+                self.by_name.entry(name.clone().into_bytes()).or_default().push(plane);
+            }
+            Part::Header(FieldNames::Like(_)) => self.by_form.push(plane),
+            _ => {}
+        }
     }
 
     pub(super) fn wants_body(&self) -> bool {
-        !self.body.is_empty()
+        self.wants_body
     }
 
-    pub(super) fn matched(&self, header: &HeaderBlock, body: &[u8]) -> Matched {
-        let mut matched = vec![false; self.tests];
-        for field in header.iter() {
+    /// The tests on the message itself.
+    pub(super) fn look(&self, texts: &Texts<'_>) -> Looked {
+        let mut looked = Looked::new(self.tests);
+        self.look_at_fields(texts.headers, &mut looked);
+        for (part, view, plane) in &self.planes {
+            match part {
+                Part::Body => {
+                    self.run(plane, &Looking::of(part, *view, texts.body(*view)), &mut looked);
+                }
+                Part::Link => {
+                    for link in texts.mime().links() {
+                        let text = link.target.as_bytes();
+                        self.run(plane, &Looking::of(part, *view, text), &mut looked);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (number, test) in &self.mime {
+            if let Some(place) = test.find(texts.mime()) {
+                looked.insert(*number, place);
+            }
+        }
+        looked
+    }
+
+    fn look_at_fields(&self, headers: &HeaderBlock, looked: &mut Looked) {
+        for (index, field) in headers.iter().enumerate() {
             let name = field.name.trim_ascii_end().to_ascii_lowercase();
-            for group in self.headers.get(&name).into_iter().flatten() {
-                group.run(raw(field), &mut matched);
-            }
-        }
-        for group in &self.body {
-            group.run(body, &mut matched);
-        }
-        Matched(matched)
-    }
-}
-
-fn groups(tests: &[(usize, String)]) -> Result<Vec<Group>, RuleErrors> {
-    tests.chunks(GROUP_PATTERNS_MAX).map(Group::new).collect()
-}
-
-impl Group {
-    fn new(tests: &[(usize, String)]) -> Result<Self, RuleErrors> {
-        let sources: Vec<&str> = tests.iter().map(|(_, source)| source.as_str()).collect();
-        let regex =
-            compile_together(&sources).map_err(|error| RuleErrors::TooLarge(error.to_string()))?;
-        Ok(Self { regex, numbers: tests.iter().map(|(number, _)| *number).collect() })
-    }
-
-    fn run(&self, octets: &[u8], matched: &mut [bool]) {
-        let mut found = PatternSet::new(self.numbers.len());
-        self.regex.which_overlapping_matches(&Input::new(octets), &mut found);
-        for pattern in found.iter() {
-            let number = self.numbers.get(pattern.as_usize());
-            if let Some(slot) = number.and_then(|&number| matched.get_mut(number)) {
-                *slot = true;
+            let exact = self.by_name.get(&name).into_iter().flatten();
+            let like = self.by_form.iter().filter(|plane| self.is_for(**plane, &name));
+            let mut texts = FieldTexts::new(field);
+            for plane in exact.chain(like) {
+                let Some((_, view, plane)) = self.planes.get(*plane) else { continue };
+                let label = excerpt(field.name.trim_ascii_end());
+                let text = texts.value(*view);
+                let looking = Looking { label, view: *view, field: Some(index), text };
+                self.run(plane, &looking, looked);
             }
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+    fn is_for(&self, plane: usize, name: &[u8]) -> bool {
+        match self.planes.get(plane) {
+            Some((Part::Header(names), ..)) => names.contain(name),
+            _ => false,
+        }
+    }
 
-    use super::*;
-    use crate::rules::pattern::Pattern;
-
-    /// They overlap, begin alike, contain each other, match nothing.
-    const PATTERNS: [&str; 10] =
-        ["ab", "abc", "b", "^a", "c$", "(?i)B+c", "", "a.*c", r"[^a]\xff", r"\bcab\b"];
-
-    proptest! {
-        #[test]
-        fn a_group_finds_what_its_patterns_find(
-            body in proptest::collection::vec(proptest::sample::select(b"abcABC \xff\r".as_slice()), 0..40),
-        ) {
-            let tests: Vec<_> = PATTERNS.iter().map(|source| (*source).to_owned()).enumerate().collect();
-            let mut found = vec![false; tests.len()];
-            for group in groups(&tests).unwrap() {
-                group.run(&body, &mut found);
+    /// The tests on the envelope's texts.
+    pub(super) fn look_at_envelope(&self, facts: &Facts<'_>) -> Looked {
+        let mut looked = Looked::new(self.tests);
+        for (part, view, plane) in &self.planes {
+            for text in part.of_envelope(facts.envelope) {
+                self.run(plane, &Looking::of(part, *view, text.as_bytes()), &mut looked);
             }
-            for (source, found) in PATTERNS.iter().zip(found) {
-                let alone = Pattern::compile(source).unwrap().regex.is_match(&body);
-                prop_assert_eq!(found, alone, "{}", source);
-            }
+        }
+        looked
+    }
+
+    fn run(&self, plane: &Plane, looking: &Looking<'_>, looked: &mut Looked) {
+        let mut found = Vec::new();
+        plane.run(
+            looking.text,
+            |number| looked.holds_number(number),
+            |number, pattern, range| {
+                let wants_captures = self.captured.contains(&number);
+                found.push((number, looking.place(pattern, range, wants_captures)));
+            },
+        );
+        for (number, place) in found {
+            looked.insert(number, place);
         }
     }
 }

@@ -1,47 +1,95 @@
 //! Header and body rules: TOML files of a directory, in the order of their names.
 //!
-//! `file` reads one of them, with `when` for its conditions, `fields` for its values and `reader`
-//! for the faults; `rule` and `condition` are what comes of it; `pattern` compiles a regular
-//! expression, `matcher` runs all of them at once, `example` makes messages of the examples that
-//! every rule carries. The language is described in the README of `rules/`.
+//! `file` reads one of them, with `when` for its conditions, `action` for what it does, `fields` for
+//! its values, `known` for what examples say and `reader` for the faults; `rule` and `condition` are
+//! what comes of it. A condition's tests are patterns on a `part` of the message in a view
+//! (`pattern`), tests on links and MIME parts (`mime_test`), or on what else is known (`fact`).
+//! `matcher` runs all patterns at once, `plane` those of one part and view, by the `literals` that
+//! they need. The language is described in the README of `rules/`.
 //!
-//! Patterns see the raw view: a header field's value or the body as sent, octet by octet, nothing
-//! decoded. They take linear time, whatever the message.
+//! Patterns take linear time, whatever the message. What is costly, the message's texts, is looked at
+//! first ([`RuleSet::look`]); the rest needs the results of authentication and scan
+//! ([`RuleSet::evaluate_with`]).
 //!
 //! Failure: a directory with any fault in it gives no rules, and all faults at once.
 
+mod action;
+mod captures;
 mod condition;
+mod edit;
 mod error;
 mod example;
+mod fact;
+mod facts;
 mod fields;
 mod file;
+mod found;
+pub mod import;
+mod known;
+mod line_pattern;
+mod line_when;
+mod lines;
+pub mod lint;
+mod list;
+mod lists;
+mod literal_set;
+mod literals;
+mod looked;
 mod matcher;
+mod mime_test;
+mod names;
+mod part;
 mod pattern;
+mod plane;
 mod reader;
+mod results;
 mod rule;
+mod table;
+mod tables;
+mod texts;
 mod when;
 
+use std::collections::HashSet;
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
-use crate::message::header::HeaderBlock;
+use crate::config::ConfigErrors;
+use crate::config::value::Located;
 use crate::verdict::Hit;
 
 pub use error::RuleErrors;
+pub use facts::Facts;
+pub use found::Found;
+pub use looked::Looked;
+pub use part::View;
+pub use results::Results;
+pub use texts::Texts;
 
-use condition::Test;
-use file::{Names, RuleFile};
+use condition::{Test, What};
+use file::RuleFile;
+use lists::Lists;
+use looked::Place;
 use matcher::Matcher;
-use rule::Rule;
+use names::Names;
+use rule::{ByName, Rule};
+use tables::Tables;
 
 /// More files are nobody's rules.
 const FILES_MAX: usize = 1000;
+
+/// The examples of fewer rules are not worth a thread.
+const RULES_A_THREAD_MIN: usize = 200;
 
 /// All rules, ready to be applied.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
     matcher: Matcher,
+    /// The names of rules that others name.
+    referred: HashSet<String>,
+    tables: Tables,
 }
 
 /// How a rule's examples came out.
@@ -58,7 +106,7 @@ pub struct Tested<'a> {
 impl RuleSet {
     /// The rules of all `.toml` files in a directory, their examples tested.
     pub fn load(dir: &Path) -> Result<Self, RuleErrors> {
-        Self::read(dir, RuleFile::test)
+        Self::read(dir, true)
     }
 
     /// Like [`load`](Self::load), where a directory that does not exist has no rules.
@@ -71,18 +119,20 @@ impl RuleSet {
 
     /// Like [`load`](Self::load), with the examples left to [`test`](Self::test).
     pub fn load_untested(dir: &Path) -> Result<Self, RuleErrors> {
-        Self::read(dir, |_| ())
+        Self::read(dir, false)
     }
 
-    fn read(dir: &Path, test: impl Fn(&mut RuleFile)) -> Result<Self, RuleErrors> {
-        let mut names = Names::default();
+    fn read(dir: &Path, is_tested: bool) -> Result<Self, RuleErrors> {
+        let (mut names, mut lists) = (Names::default(), Lists::default());
+        let paths = files(dir)?.into_iter();
+        let files: Vec<_> =
+            paths.map(|path| RuleFile::read(&path, &mut names, &mut lists)).collect();
+        let failures: Vec<_> = if is_tested { failures(&files) } else { Vec::new() };
+        let mut failures = failures.into_iter().chain(std::iter::repeat_with(Vec::new));
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
-        for path in files(dir)? {
-            let read = RuleFile::read(&path, &mut names).and_then(|mut file| {
-                test(&mut file);
-                file.into_rules()
-            });
-            match read {
+        for file in files {
+            let failures = failures.next().unwrap_or_default();
+            match file.and_then(|file| file.into_rules(failures)) {
                 Ok(more) => rules.extend(more),
                 Err(error) => errors.push(error),
             }
@@ -91,12 +141,14 @@ impl RuleSet {
             return Err(RuleErrors::Files(errors));
         }
         let matcher = Matcher::new(&mut rules)?;
-        Ok(Self { rules, matcher })
+        let referred = rules.iter().flat_map(Rule::referred).collect();
+        let tables = Tables::new(&rules)?;
+        Ok(Self { rules, matcher, referred, tables })
     }
 
     /// Whether any rule reads the body; if none does, none need be kept.
     pub fn wants_body(&self) -> bool {
-        self.matcher.wants_body()
+        self.matcher.wants_body() || self.tables.wants_body()
     }
 
     /// How many rules there are.
@@ -109,26 +161,135 @@ impl RuleSet {
         self.rules.is_empty()
     }
 
-    /// The rules that match, in the order of files and rules. `body` is what was kept of the body,
-    /// from its beginning.
-    pub fn evaluate(&self, header: &HeaderBlock, body: &[u8]) -> Vec<Hit> {
+    /// Runs all patterns over the message: what costs time where it is long.
+    pub fn look(&self, texts: &Texts<'_>) -> Looked {
+        if self.is_empty() {
+            return Looked::default();
+        }
+        let mut looked = self.matcher.look(texts);
+        looked.taken = self.tables.look(texts);
+        looked
+    }
+
+    /// The rules that match, in the order of files and rules, to the first that ends them, given what
+    /// [`look`](Self::look) found in the message.
+    pub fn evaluate_with(&self, facts: &Facts<'_>, looked: &Looked) -> Vec<Hit> {
         if self.is_empty() {
             return Vec::new();
         }
-        let matched = self.matcher.matched(header, body);
-        let matched = |test: &Test| matched.contains(test);
-        let is_hit = |rule: &&Rule| rule.when.holds(&matched);
-        self.rules.iter().filter(is_hit).map(|rule| rule.hit(header, body, &matched)).collect()
+        let envelope = self.matcher.look_at_envelope(facts);
+        let place =
+            |test: &Test| -> Option<&Place> { looked.place(test).or_else(|| envelope.place(test)) };
+        let mut hits = Vec::new();
+        let mut referred: HashSet<&str> = HashSet::new();
+        for (number, rule) in self.rules.iter().enumerate() {
+            if let Some(table) = self.tables.beginning_at(number) {
+                let ends = self.table_hits(table, facts, looked, &mut hits);
+                if ends {
+                    break;
+                }
+            }
+            let holds = |test: &Test| match &test.what {
+                What::Text(_) | What::Mime(_) => looked.contains(test) || envelope.contains(test),
+                What::Fact(fact) => fact.holds(facts),
+                What::Rule(name) => referred.contains(name.as_str()),
+            };
+            if !rule.when.holds(&holds) {
+                continue;
+            }
+            hits.push(rule.hit(facts, &place, &holds));
+            if rule.deed.ends() {
+                break;
+            }
+            if self.referred.contains(&rule.name) {
+                referred.insert(&rule.name);
+            }
+        }
+        hits
+    }
+
+    /// Adds the hits of a table, in the order of the lines; whether one of them ends the rules.
+    fn table_hits(
+        &self,
+        table: usize,
+        facts: &Facts<'_>,
+        looked: &Looked,
+        hits: &mut Vec<Hit>,
+    ) -> bool {
+        let mut ends = false;
+        for taken in looked.taken.get(table).into_iter().flatten() {
+            let number = self.tables.rule(table, taken.rule);
+            let Some(rule) = number.and_then(|number| self.rules.get(number)) else { continue };
+            hits.push(rule.line_hit(facts, taken));
+            ends |= rule.deed.ends();
+        }
+        ends
+    }
+
+    /// Whether a rule may put another author into a message.
+    pub fn edits_author(&self) -> bool {
+        self.rules.iter().any(|rule| rule.deed.edits_author())
+    }
+
+    /// Both at once.
+    pub fn evaluate(&self, facts: &Facts<'_>) -> Vec<Hit> {
+        let texts = Texts::new(facts.headers, facts.body, facts.is_cut, facts.limits);
+        self.evaluate_with(facts, &self.look(&texts))
+    }
+
+    /// What is allowed in rules and still deserves a word, each as `path:line:col: message`.
+    pub fn warnings(&self) -> Vec<String> {
+        self.rules.iter().flat_map(Rule::warnings).collect()
     }
 
     /// Runs all examples, rule by rule.
     pub fn test(&self) -> impl Iterator<Item = Tested<'_>> {
-        self.rules.iter().map(|rule| Tested {
+        let rules: ByName<'_> = self.rules.iter().map(|rule| (rule.name.as_str(), rule)).collect();
+        self.rules.iter().map(move |rule| Tested {
             rule: &rule.name,
             examples: rule.examples.len(),
-            failures: rule.failures().map(|failure| rule.origin.report(failure)).collect(),
+            failures: rule
+                .failures(&rules)
+                .into_iter()
+                .map(|failure| rule.origin.report(failure))
+                .collect(),
         })
     }
+}
+
+/// What comes out wrong of all examples, file by file, on as many threads as there are processors.
+fn failures(files: &[Result<RuleFile, ConfigErrors>]) -> Vec<Vec<Located>> {
+    let of = |file| Result::as_ref(file).map_or(&[][..], RuleFile::rules);
+    let all: Vec<(usize, &Rule)> = files
+        .iter()
+        .enumerate()
+        .flat_map(|(index, file)| of(file).iter().map(move |rule| (index, rule)))
+        .collect();
+    let rules: ByName<'_> = all.iter().map(|(_, rule)| (rule.name.as_str(), *rule)).collect();
+    let tested = |share: &[(usize, &Rule)]| -> Vec<(usize, Located)> {
+        let failures = |(file, rule): &(usize, &Rule)| {
+            let file = *file;
+            rule.failures(&rules).into_iter().map(move |failure| (file, failure))
+        };
+        share.iter().flat_map(failures).collect()
+    };
+    let threads = available_parallelism().map_or(1, NonZero::get);
+    let share = all.len().div_ceil(threads).max(RULES_A_THREAD_MIN);
+    let mut by_file: Vec<Vec<Located>> = files.iter().map(|_| Vec::new()).collect();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            all.chunks(share).map(|share| scope.spawn(|| tested(share))).collect();
+        for thread in threads {
+            // A panic of a thread is one of this.
+            let found = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            for (file, failure) in found {
+                if let Some(failures) = by_file.get_mut(file) {
+                    failures.push(failure);
+                }
+            }
+        }
+    });
+    by_file
 }
 
 /// The rule files of a directory, by name.
@@ -160,5 +321,37 @@ fn reason(error: &io::Error) -> String {
             "permission denied; let the user that runs mailseal read it".to_owned()
         }
         _ => format!("cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where each example comes out other than it says, by the way that messages go.
+    fn wrong(dir: &str) -> Vec<String> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+        let rules = RuleSet::load(&dir).unwrap_or_else(|errors| panic!("{errors}"));
+        let mut wrong = Vec::new();
+        for rule in &rules.rules {
+            for example in &rule.examples {
+                let hits = example.judged(|texts, facts| {
+                    let hits = rules.evaluate_with(facts, &rules.look(texts));
+                    hits.iter().any(|hit| hit.rule == rule.name)
+                });
+                if hits != example.is_hit {
+                    wrong.push(format!("{}: {:?}", rule.name, example));
+                }
+            }
+        }
+        wrong
+    }
+
+    #[test]
+    fn messages_go_the_way_of_examples() {
+        for dir in ["tests/data/rules/conditions", "rules"] {
+            let wrong = wrong(dir);
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
     }
 }

@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::list::List;
+use super::lists::Lists;
+use super::names::Names;
 use super::rule::Origin;
 use crate::config::error::{Complaint, quoted};
 use crate::config::nearest::nearest;
-use crate::config::value::{Located, Read, Value, wrong_type};
+use crate::config::value::{Located, Read, Value, text, wrong_type};
 
 /// One file while it is read.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     pub(super) origin: &'a Arc<Origin>,
     pub(super) faults: Vec<Located>,
+    pub(super) names: &'a mut Names,
+    pub(super) lists: &'a mut Lists,
 }
 
 impl Reader<'_> {
@@ -56,6 +61,30 @@ impl Reader<'_> {
         self.optional(table, field, read)
     }
 
+    /// A string; `field` is its name.
+    pub(super) fn text(&mut self, value: &Value<'_>, field: &str) -> Option<String> {
+        let read = text(|text| Ok(text.to_owned()))(value).map_err(|mut faults| {
+            for fault in &mut faults {
+                fault.complaint.message = format!("{field}: {}", fault.complaint.message);
+            }
+            faults
+        });
+        self.keep(read)
+    }
+
+    /// The list in the file that a value names, from the directory of the rule file.
+    pub(super) fn list_of(&mut self, value: &Value<'_>) -> Option<Arc<List>> {
+        let name = self.text(value, "in_list")?;
+        let path = self.origin.path.with_file_name("").join(&name);
+        match self.lists.list(&path) {
+            Ok(list) => Some(list),
+            Err(complaint) => {
+                self.fault(value.span().start, complaint);
+                None
+            }
+        }
+    }
+
     /// The table that a value is; `field` is its name.
     pub(super) fn table<'t>(
         &mut self,
@@ -77,7 +106,7 @@ impl Reader<'_> {
     pub(super) fn refuse_unknown_fields(
         &mut self,
         table: &DeTable<'_>,
-        known: &[&'static str],
+        known: &[&str],
         place: &str,
     ) -> bool {
         let before = self.faults.len();

@@ -1,22 +1,60 @@
 //! Reads a rule's `when`: a table with one test, or conditions joined by all, any and not.
 
+mod facts;
+mod mime;
+mod text;
+
+pub(super) use facts::{ORIGINS, RESULTS};
+
 use toml::de::{DeTable, DeValue};
 
-use super::condition::{Condition, Test, View};
-use super::fields::field_name;
-use super::pattern::Pattern;
+use super::condition::{Condition, Test, What};
 use super::reader::{Reader, missing};
-use crate::config::error::Complaint;
-use crate::config::value::{Value, text, wrong_type};
+use crate::config::error::{Complaint, quoted};
+use crate::config::nearest::nearest;
+use crate::config::value::{Value, wrong_type};
 
 /// Conditions within conditions, and no deeper.
 const NESTING_MAX: usize = 16;
 
 /// What makes a table a condition; a table has one of them.
-const FORMS: &[&str] = &["header", "body", "all", "any", "not"];
-const FIELDS: &[&str] = &["header", "matches", "body", "all", "any", "not"];
+const FORMS: &[&str] = &[
+    "header",
+    "body",
+    "link",
+    "mail_from",
+    "recipient",
+    "helo",
+    "client_name",
+    "auth_user",
+    "client",
+    "tls",
+    "origin",
+    "size",
+    "spf",
+    "dkim",
+    "dmarc",
+    "arc",
+    "iprev",
+    "scan",
+    "attachment",
+    "mime",
+    "rule",
+    "all",
+    "any",
+    "not",
+];
 
-const HEADER_SHAPE: &str = "such as { header = \"Subject\", matches = 'regex' }";
+/// What else a table may have, and beside which forms.
+const MODIFIERS: &[(&str, &[&str])] = &[
+    ("matches", &["header"]),
+    ("missing", &["header"]),
+    ("count", &["header"]),
+    ("in_list", &["header"]),
+    ("view", &["header", "body"]),
+    ("leet", &["header", "body"]),
+    ("separators", &["header", "body"]),
+];
 
 impl Reader<'_> {
     /// The condition of a rule; `at` is the rule's place.
@@ -35,16 +73,35 @@ impl Reader<'_> {
             return None;
         }
         let table = self.table(value, "when")?;
-        if !self.refuse_unknown_fields(table, FIELDS, "a condition") {
+        let known: Vec<&str> =
+            FORMS.iter().copied().chain(MODIFIERS.iter().map(|(name, _)| *name)).collect();
+        if !self.refuse_unknown_fields(table, &known, "a condition") {
             return None;
         }
         let form = self.form(table, at)?;
         match (form, table.get(form)?) {
-            ("header", _) => self.header_test(table, at),
-            ("body", value) => self.pattern(value).map(|pattern| test(View::Body, pattern)),
             ("all", value) => self.conditions(value, depth).map(Condition::All),
             ("any", value) => self.conditions(value, depth).map(Condition::Any),
-            (_, value) => self.condition(value, depth + 1).map(Box::new).map(Condition::Not),
+            ("not", value) => self.condition(value, depth + 1).map(Box::new).map(Condition::Not),
+            (form, value) => self.what(form, table, value, at).map(Test::new).map(Condition::Test),
+        }
+    }
+
+    fn what(
+        &mut self,
+        form: &'static str,
+        table: &DeTable<'_>,
+        value: &Value<'_>,
+        at: usize,
+    ) -> Option<What> {
+        match form {
+            "header" => self.header(table, at),
+            "body" => self.body(table, value),
+            "link" => self.link(value),
+            "attachment" => self.attachment(value),
+            "mime" => self.structure(value),
+            "rule" => self.other_rule(value),
+            _ => self.fact(form, value),
         }
     }
 
@@ -52,14 +109,15 @@ impl Reader<'_> {
     fn form(&mut self, table: &DeTable<'_>, at: usize) -> Option<&'static str> {
         let found: Vec<&str> =
             FORMS.iter().copied().filter(|form| table.contains_key(*form)).collect();
-        let complaint = match (found.as_slice(), table.get("matches")) {
-            (["header"], _) => return Some("header"),
-            ([form], None) => return Some(form),
-            ([], _) => Complaint::new("a condition without a test")
-                .hint("header and matches, body, all, any or not"),
-            ([form], Some(_)) => Complaint::new(format!("\"matches\" beside \"{form}\""))
-                .hint("it belongs to \"header\""),
-            (several, _) => Complaint::new(format!("{} in one condition", several.join(" and ")))
+        let complaint = match found.as_slice() {
+            [form] => match stray(table, form) {
+                None => return Some(form),
+                Some((name, owners)) => Complaint::new(format!("\"{name}\" beside \"{form}\""))
+                    .hint(format!("it belongs to \"{}\"", owners.join("\" and \""))),
+            },
+            [] => Complaint::new("a condition without a test")
+                .hint("such as header and matches, body, all, any or not"),
+            several => Complaint::new(format!("{} in one condition", several.join(" and ")))
                 .hint("join them: all = [{ ... }, { ... }]"),
         };
         self.fault(at, complaint);
@@ -79,36 +137,28 @@ impl Reader<'_> {
         parts.into_iter().collect()
     }
 
-    fn header_test(&mut self, table: &DeTable<'_>, at: usize) -> Option<Condition> {
-        let name = self.required(table, at, "header", &text(field_name));
-        let Some(value) = table.get("matches") else {
-            self.fault(at, missing("matches", HEADER_SHAPE));
-            return None;
-        };
-        let pattern = self.pattern(value);
-        Some(test(View::Header(name?), pattern?))
-    }
-
-    fn pattern(&mut self, value: &Value<'_>) -> Option<Pattern> {
-        let source = self.keep(text(|source| Ok(source.to_owned()))(value))?;
-        match Pattern::compile(&source) {
-            Ok(pattern) => Some(pattern),
-            Err(refusal) => {
-                let at = self.within(value, &source, refusal.at);
-                self.fault(at, refusal.complaint);
-                None
-            }
+    /// Another rule, which stands above: so none can wait for itself.
+    fn other_rule(&mut self, value: &Value<'_>) -> Option<What> {
+        let name = self.text(value, "rule")?;
+        if self.names.has(&name) {
+            return Some(What::Rule(name));
         }
-    }
-
-    /// The octet of the file that stands for one of a string. Where the string has escapes, its
-    /// beginning has to do.
-    fn within(&self, value: &Value<'_>, source: &str, offset: usize) -> usize {
-        let written = self.origin.text.get(value.span()).unwrap_or_default();
-        value.span().start + written.find(source).map_or(0, |start| start + offset)
+        let complaint = Complaint::new(format!("no rule {} above", quoted(&name)));
+        let complaint = match nearest(&name, self.names.iter()) {
+            Some(near) => complaint.hint(format!("did you mean \"{near}\"?")),
+            None => complaint.hint(
+                "a rule can name those above it, in its file or in one whose name sorts before",
+            ),
+        };
+        self.fault(value.span().start, complaint);
+        None
     }
 }
 
-fn test(view: View, pattern: Pattern) -> Condition {
-    Condition::Test(Test { view, pattern, number: 0 })
+/// What the table has that does not belong to its form, and to which it does.
+fn stray(table: &DeTable<'_>, form: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let stray = |(name, owners): &&(&'static str, &'static [&'static str])| {
+        table.contains_key(*name) && !owners.contains(&form)
+    };
+    MODIFIERS.iter().find(stray).copied()
 }

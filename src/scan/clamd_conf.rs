@@ -127,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_file_says_nothing_and_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("clamd.conf");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert_eq!(ClamdConf::read(&fifo), None);
+        assert_eq!(ClamdConf::read(dir.path()), None);
+        assert_eq!(ClamdConf::read(&dir.path().join("missing")), None);
+    }
+
+    #[test]
     fn sizes_have_units() {
         for (value, octets) in [
             ("7", Some(7)),

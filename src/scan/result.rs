@@ -96,6 +96,23 @@ impl ScanResult {
         }
     }
 
+    /// The result in a word, for metrics and rules.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Infected { .. } => "infected",
+            Self::Unscanned { cause, .. } => match cause {
+                Unscanned::Failed => "failed",
+                Unscanned::Oversize => "oversize",
+                Unscanned::Prefix => "prefix",
+                Unscanned::Encrypted => "encrypted",
+                Unscanned::Limits => "limits",
+                Unscanned::Spam => "spam",
+                Unscanned::Ignored => "ignored",
+            },
+        }
+    }
+
     pub(super) fn unscanned(cause: Unscanned, reason: impl Into<String>) -> Self {
         Self::Unscanned { cause, reason: reason.into() }
     }

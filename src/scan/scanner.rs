@@ -69,6 +69,8 @@ impl Scanner {
             opened: Instant::now(),
             patience: PATIENCE,
             timeout: self.timeout,
+            fed_bytes: 0,
+            replay_bytes_max: self.replay_bytes_max,
         }
     }
 }
@@ -81,6 +83,8 @@ pub struct Scan {
     opened: Instant,
     patience: Duration,
     timeout: Duration,
+    fed_bytes: usize,
+    replay_bytes_max: usize,
 }
 
 enum Progress {
@@ -92,6 +96,7 @@ impl Scan {
     /// Hands on the next octets of the message. Waits while clamd is slow, 5 seconds a message at
     /// most; once the scan is settled, does nothing.
     pub async fn write(&mut self, mut octets: Bytes) {
+        self.fed_bytes += octets.len();
         while !octets.is_empty() {
             self.feed(octets.split_to(octets.len().min(CHUNK_BYTES_MAX))).await;
         }
@@ -99,6 +104,14 @@ impl Scan {
             && let Poll::Ready(result) = poll!(talk)
         {
             self.settle(result);
+        }
+    }
+
+    /// The memory that it fills: what is kept for another server, until that is too much.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self.progress {
+            Progress::Streaming { .. } if self.fed_bytes <= self.replay_bytes_max => self.fed_bytes,
+            Progress::Streaming { .. } | Progress::Settled { .. } => 0,
         }
     }
 

@@ -1,8 +1,11 @@
 //! The supervisor: opens the sockets, serves until a signal, reloads, drains, leaves.
 
+mod descriptors;
 mod keys;
+mod notify;
 mod reload;
 mod rotation;
+mod signals;
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -12,17 +15,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub use self::reload::Reloads;
+pub use self::signals::asked_to_end;
 use crate::config::Endpoint;
 use crate::milter;
 use crate::milter::listener::{BindError, Sockets};
+use crate::milter::occupancy::Occupancy;
 use crate::runtime::Runtime;
 use crate::scan::Scanner;
 use crate::telemetry::endpoint::{self, EndpointError, Scrape};
+use crate::telemetry::metrics::Moment;
 
 /// How soon after a reload another scanner is watched.
 const SCANNER_LOOK: Duration = Duration::from_secs(2);
@@ -34,6 +39,7 @@ pub struct Daemon {
     runtime: Runtime,
     sockets: Sockets,
     endpoints: Vec<Endpoint>,
+    occupancy: Occupancy,
     /// Where metrics and health are told, and whether new mail is taken.
     told: Option<endpoint::Endpoint>,
     ready: Arc<AtomicBool>,
@@ -52,16 +58,18 @@ pub enum StartError {
 }
 
 impl Daemon {
-    /// Opens the configured sockets.
+    /// Opens the configured sockets, or takes over those that the service manager opened.
     pub async fn bind(runtime: Runtime) -> Result<Self, StartError> {
         let ready = Arc::new(AtomicBool::new(true));
         let told = match runtime.config.telemetry.metrics {
             Some(addr) => Some(endpoint::Endpoint::bind(addr, Arc::clone(&ready)).await?),
             None => None,
         };
-        let sockets = Sockets::bind(&runtime.config.milter).await?;
+        let (milter, occupancy) = (&runtime.config.milter, Occupancy::default());
+        descriptors::raise(milter.connections_max);
+        let sockets = Sockets::open(milter, occupancy.clone(), runtime.metrics.serving.clone())?;
         let endpoints = sockets.endpoints();
-        Ok(Self { runtime, sockets, endpoints, told, ready, reloads: None })
+        Ok(Self { runtime, sockets, endpoints, occupancy, told, ready, reloads: None })
     }
 
     /// The same, with reloads.
@@ -78,6 +86,7 @@ impl Daemon {
     /// Serves until `shutdown` resolves; then open transactions may end. With `observe`, messages
     /// are judged and logged, and neither changed nor refused.
     pub async fn run(self, observe: bool, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        self.runtime.metrics.serving.in_force(true);
         let runtime = Arc::new(ArcSwap::from_pointee(self.runtime));
         // Dropped when serving ends, and the tasks with it.
         let mut tasks = JoinSet::new();
@@ -91,14 +100,18 @@ impl Daemon {
             tasks.spawn(reloads.run(Arc::clone(&runtime)));
         }
         if let Some(told) = self.told {
-            tasks.spawn(told.run(scrape(Arc::clone(&runtime))));
+            let ready = Arc::clone(&self.ready);
+            tasks.spawn(told.run(scrape(Arc::clone(&runtime), ready, self.occupancy.clone())));
         }
-        let ready = self.ready;
+        tasks.spawn(lasting("the watchdog", notify::watchdog));
+        notify::ready(&serving(&self.endpoints));
+        let (ready, in_force) = (self.ready, Arc::clone(&runtime));
         let shutdown = async move {
             shutdown.await;
             ready.store(false, Ordering::Relaxed);
+            notify::stopping(in_force.load().config.limits.drain);
         };
-        milter::run(self.sockets, runtime, observe, shutdown).await
+        milter::run(self.sockets, runtime, observe, self.occupancy, shutdown).await
     }
 }
 
@@ -111,11 +124,24 @@ async fn lasting<F: Future<Output = ()>>(what: &'static str, task: impl Fn() -> 
     }
 }
 
+fn serving(endpoints: &[Endpoint]) -> String {
+    let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    format!("serving {}", endpoints.join(", "))
+}
+
 /// Tells the metrics, with the load of whichever scanner is in force.
-fn scrape(runtime: Arc<ArcSwap<Runtime>>) -> Scrape {
+fn scrape(runtime: Arc<ArcSwap<Runtime>>, ready: Arc<AtomicBool>, occupancy: Occupancy) -> Scrape {
+    // A reload does not change it.
+    let connections_max = runtime.load().config.milter.connections_max;
     Arc::new(move || {
         let runtime = runtime.load();
-        runtime.metrics.to_text(runtime.scanner.as_ref().map(Scanner::load).as_ref())
+        runtime.metrics.to_text(&Moment {
+            load: runtime.scanner.as_ref().map(Scanner::load),
+            is_ready: ready.load(Ordering::Relaxed),
+            connections_max,
+            held_bytes: occupancy.bytes(),
+            signing_domains: runtime.keys.current().domains().count(),
+        })
     })
 }
 
@@ -136,18 +162,6 @@ async fn watch_scanner(runtime: Arc<ArcSwap<Runtime>>) {
             None => replaced.await,
         }
     }
-}
-
-/// Takes over SIGTERM and SIGINT; the future resolves when one of them comes.
-pub fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 #[cfg(test)]

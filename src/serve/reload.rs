@@ -6,14 +6,18 @@
 //! stays in force.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Config, ConfigErrors, Loaded};
+use super::notify;
+use crate::checks::logins::Logins;
+use crate::config::{Config, ConfigErrors, Loaded, LogFormat};
 use crate::runtime::{Runtime, RuntimeError};
+use crate::telemetry::{self, PersonalError};
 
 /// SIGHUP, and the file that it has read again.
 pub struct Reloads {
@@ -27,6 +31,8 @@ enum ReloadError {
     Config(#[from] ConfigErrors),
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    #[error(transparent)]
+    Personal(#[from] PersonalError),
     /// At start one may go on without keys; here mail would leave unsigned that was signed before.
     #[error("sign.keys: no key can be read there, and now there are some: {0}")]
     Keys(String),
@@ -42,13 +48,19 @@ impl Reloads {
     pub(super) async fn run(mut self, runtime: Arc<ArcSwap<Runtime>>) {
         let file = self.file.map(Arc::new);
         while self.signal.recv().await.is_some() {
-            let (file, runtime) = (file.clone(), Arc::clone(&runtime));
-            let reload = move || reload(file.as_deref().map(PathBuf::as_path), &runtime);
+            let (file, shared) = (file.clone(), Arc::clone(&runtime));
+            notify::reloading();
+            let reload = move || reload(file.as_deref().map(PathBuf::as_path), &shared);
             // Reading blocks. A panic leaves the old in force, like any other fault.
-            match tokio::task::spawn_blocking(reload).await {
-                Ok(Ok(())) => {}
+            let outcome = tokio::task::spawn_blocking(reload).await;
+            runtime.load().metrics.serving.reloaded(matches!(outcome, Ok(Ok(()))));
+            match outcome {
+                Ok(Ok(())) => notify::ready("serving, reloaded"),
                 Ok(Err(error)) => refused(&error),
-                Err(_) => tracing::error!("reload failed: what was in force stays"),
+                Err(_) => {
+                    tracing::error!("reload failed: what was in force stays");
+                    notify::ready("serving; the reload failed, what was in force stays");
+                }
             }
         }
     }
@@ -64,12 +76,19 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
     if after.keys.current().is_empty() && !before.keys.current().is_empty() {
         return Err(ReloadError::Keys(after.key_problems.join("; ")));
     }
+    for warning in after.rules.warnings() {
+        tracing::warn!("{warning}");
+    }
     for problem in &after.key_problems {
         tracing::error!("key store: {problem}");
+    }
+    for warning in after.logins.iter().flat_map(Logins::warnings) {
+        tracing::warn!("identity_gate.map: {warning}");
     }
     for section in wants_restart(&before.config, &after.config) {
         tracing::warn!("{section} has changed: this takes a restart");
     }
+    telemetry::adjust(&after.config.telemetry)?;
     tracing::info!(rules = after.rules.len(), "reloaded");
     runtime.store(Arc::new(after));
     Ok(())
@@ -77,11 +96,14 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
 
 /// The sections that are looked at only at start.
 fn wants_restart(before: &Config, after: &Config) -> impl Iterator<Item = &'static str> {
-    let changed = [
-        ("[milter]", before.milter != after.milter),
-        ("[telemetry]", before.telemetry != after.telemetry),
-    ];
+    let changed =
+        [("[milter]", before.milter != after.milter), ("[telemetry]", ends(before) != ends(after))];
     changed.into_iter().filter_map(|(section, has_changed)| has_changed.then_some(section))
+}
+
+/// What of the log and the metrics is opened once.
+fn ends(config: &Config) -> (LogFormat, Option<SocketAddr>) {
+    (config.telemetry.log, config.telemetry.metrics)
 }
 
 /// A line for each fault.
@@ -90,4 +112,5 @@ fn refused(error: &ReloadError) {
     for line in error.to_string().lines() {
         tracing::error!("{line}");
     }
+    notify::ready("serving; the reload was refused, what was in force stays: see the log");
 }

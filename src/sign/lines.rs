@@ -10,7 +10,6 @@ use memchr::memchr;
 
 use crate::message::header::{Field, HeaderBlock};
 use crate::text;
-use crate::verdict::Change;
 
 /// The most octets of a line, without its CRLF.
 const LINE_OCTETS_MAX: usize = 998;
@@ -24,17 +23,17 @@ const FIELD_OCTETS_MAX: usize = 512 * 1024;
 pub(crate) struct Refolded<'a> {
     /// The header as it is once the changes are applied.
     pub(crate) headers: Cow<'a, HeaderBlock>,
-    /// The fields that were folded.
-    pub(crate) changes: Vec<Change>,
+    /// The fields that were folded, by their indexes, and their values.
+    pub(crate) folded: Vec<(usize, String)>,
     /// What was folded and what could not be, one sentence each.
     pub(crate) reasons: Vec<String>,
 }
 
 /// Folds the fields that have a line of over 998 octets.
 pub(crate) fn refold(headers: &HeaderBlock) -> Refolded<'_> {
-    let (mut changes, mut reasons) = (Vec::new(), Vec::new());
+    let (mut refolded, mut reasons) = (Vec::new(), Vec::new());
     if headers.iter().all(|field| longest_line(field) <= LINE_OCTETS_MAX) {
-        return Refolded { headers: Cow::Borrowed(headers), changes, reasons };
+        return Refolded { headers: Cow::Borrowed(headers), folded: refolded, reasons };
     }
     let mut block = HeaderBlock::default();
     for (index, field) in headers.iter().enumerate() {
@@ -44,11 +43,7 @@ pub(crate) fn refold(headers: &HeaderBlock) -> Refolded<'_> {
         if let Some(value) = value {
             reasons.push(format!("{name} folded: it had a line of {octets} octets"));
             block.push(field.name, format!(" {value}").as_bytes());
-            changes.push(Change::ReplaceHeader {
-                occurrence: occurrence(headers, index, &name),
-                name,
-                value,
-            });
+            refolded.push((index, value));
             continue;
         }
         if octets > LINE_OCTETS_MAX {
@@ -59,13 +54,7 @@ pub(crate) fn refold(headers: &HeaderBlock) -> Refolded<'_> {
         }
         block.push(field.name, field.value);
     }
-    Refolded { headers: Cow::Owned(block), changes, reasons }
-}
-
-/// Which of the fields of that name the field at `index` is, from 1.
-fn occurrence(headers: &HeaderBlock, index: usize, name: &str) -> u32 {
-    let above = headers.iter().take(index).filter(|field| field.is(name)).count();
-    u32::try_from(above + 1).unwrap_or(u32::MAX)
+    Refolded { headers: Cow::Owned(block), folded: refolded, reasons }
 }
 
 fn longest_line(field: Field<'_>) -> usize {
@@ -207,20 +196,20 @@ mod tests {
     fn a_long_line_is_broken_and_short_ones_stay() {
         let long = format!(" {}\r\n\t{}", "<id@example.org> ".repeat(70), "x".repeat(100));
         let headers = block("References", &long);
-        let Refolded { headers: after, changes, reasons } = refold(&headers);
+        let Refolded { headers: after, folded, reasons } = refold(&headers);
         let field = after.iter().next().unwrap();
         assert!(field.value.split(|o| *o == b'\n').all(|line| line.len() <= 102));
         assert!(field.value.ends_with(&[b"\r\n\t", "x".repeat(100).as_bytes()].concat()));
         assert_eq!(relaxed(&after), relaxed(&headers));
-        assert!(matches!(&changes[..], [Change::ReplaceHeader { occurrence: 1, .. }]));
+        assert!(matches!(&folded[..], [(0, _)]));
         assert_eq!(reasons, ["References folded: it had a line of 1202 octets"]);
     }
 
     #[test]
     fn a_line_of_998_octets_stays() {
-        for (octets, changes) in [(998, 0), (999, 1)] {
+        for (octets, folded) in [(998, 0), (999, 1)] {
             let value = format!(" {} b", "a".repeat(octets - "Subject:".len() - 3));
-            assert_eq!(refold(&block("Subject", &value)).changes.len(), changes, "{octets}");
+            assert_eq!(refold(&block("Subject", &value)).folded.len(), folded, "{octets}");
         }
     }
 
@@ -229,8 +218,8 @@ mod tests {
         let cr = format!(" a\rb {}", "c ".repeat(600));
         for value in [format!(" {}", "x".repeat(1000)), format!(" a{}", " ".repeat(1000)), cr] {
             let headers = block("Subject", &value);
-            let Refolded { headers: after, changes, reasons } = refold(&headers);
-            assert_eq!((&*after, changes.len(), reasons.len()), (&headers, 0, 1));
+            let Refolded { headers: after, folded, reasons } = refold(&headers);
+            assert_eq!((&*after, folded.len(), reasons.len()), (&headers, 0, 1));
             assert!(reasons[0].contains("cannot be folded"), "{reasons:?}");
         }
     }

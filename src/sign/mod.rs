@@ -10,7 +10,7 @@ pub mod seal;
 
 use std::sync::Arc;
 
-use crate::config::SignLocal;
+use crate::config::{self, SignLocal};
 use crate::dkim::canonical::Canonicalization;
 use crate::dkim::digest::{BodyHashes, BodyWant};
 use crate::dkim::record;
@@ -23,7 +23,6 @@ use crate::message::header::HeaderBlock;
 use crate::message::origin::Origin;
 use crate::result::AuthResult;
 use crate::runtime::Runtime;
-use crate::verdict::Change;
 use lines::{BodyLines, refold};
 use map::Chosen;
 
@@ -67,10 +66,10 @@ pub(crate) struct SignatureField {
 /// What came of signing one message.
 #[derive(Debug, Default)]
 pub(crate) struct Signed {
-    /// The header that was signed, where it is not the message's own.
+    /// The header that was signed, where it is not the one that was given.
     pub(crate) headers: Option<HeaderBlock>,
-    /// What makes it of the message's own.
-    pub(crate) refolded: Vec<Change>,
+    /// The fields of it whose long lines were folded, by their indexes, and their values.
+    pub(crate) folded: Vec<(usize, String)>,
     /// The signatures.
     pub(crate) signatures: Vec<SignatureField>,
     /// What did not sign.
@@ -128,12 +127,8 @@ impl Signers {
     /// The body hashes that signing needs.
     pub(crate) fn body_wants(&self) -> impl Iterator<Item = BodyWant> {
         let earlier = self.with.iter().flat_map(|signer| &signer.earlier);
-        earlier.map(|earlier| earlier.want).chain([self.want()])
-    }
-
-    fn want(&self) -> BodyWant {
-        let canonicalization = self.runtime.config.sign.body_canonicalization;
-        BodyWant { canonicalization, length: None }
+        let want = body_want(&self.runtime.config.sign);
+        earlier.map(|earlier| earlier.want).chain([want])
     }
 
     /// Looks at the next chunk of the body.
@@ -141,14 +136,26 @@ impl Signers {
         self.body_lines.update(chunk);
     }
 
-    /// Signs the message as it will leave, with the long lines of its header folded.
-    pub(crate) fn sign(&self, headers: &HeaderBlock, hashes: &BodyHashes, now: u64) -> Signed {
+    /// Signs the message with the header that it will leave with, the long lines of which are
+    /// folded. `is_edited`: whether that is another one than the message came with.
+    pub(crate) fn sign(
+        &self,
+        headers: &HeaderBlock,
+        is_edited: bool,
+        hashes: &BodyHashes,
+        now: u64,
+    ) -> Signed {
         let mut signed = Signed::default();
         for reason in &self.not_signed {
             signed.push_reason(None, reason.clone());
         }
-        let (signed_before, unsigned): (Vec<_>, Vec<_>) =
-            self.with.iter().partition(|signer| signer.has_signed(hashes));
+        let (signed_before, unsigned): (Vec<_>, Vec<_>) = self.with.iter().partition(|signer| {
+            if is_edited {
+                has_signed(&earlier_signatures(&signer.key, headers, now), hashes)
+            } else {
+                has_signed(&signer.earlier, hashes)
+            }
+        });
         for signer in signed_before {
             signed.push_reason(Some(&signer.key), NotSigned::AlreadySigned);
         }
@@ -162,9 +169,9 @@ impl Signers {
         for signer in unsigned {
             signed.push(&signer.key, self.sign_with(signer, &refolded.headers, hashes, now));
         }
-        if !signed.signatures.is_empty() && !refolded.changes.is_empty() {
+        if !signed.signatures.is_empty() && !refolded.folded.is_empty() {
             signed.headers = Some(refolded.headers.into_owned());
-            signed.refolded = refolded.changes;
+            signed.folded = refolded.folded;
         }
         signed
     }
@@ -178,7 +185,7 @@ impl Signers {
     ) -> Result<SignatureField, NotSigned> {
         let config = &self.runtime.config.sign;
         let key = &signer.key;
-        let body_hash = hashes.get(&self.want()).ok_or(NotSigned::NoBodyHash)?;
+        let body_hash = hashes.get(&body_want(config)).ok_or(NotSigned::NoBodyHash)?;
         let request = SigningRequest {
             key: key.signing_key().map_err(|error| NotSigned::Key(error.to_string()))?,
             domain: key.domain().as_str(),
@@ -222,6 +229,11 @@ impl Signed {
     }
 }
 
+/// What our signatures want of the body.
+pub(crate) fn body_want(config: &config::Sign) -> BodyWant {
+    BodyWant { canonicalization: config.body_canonicalization, length: None }
+}
+
 /// Why mail of another origin is not signed, though its author domain has keys: what an operator
 /// asks whose own clients are not known as such.
 pub(crate) fn not_ours(runtime: &Runtime, origin: Origin, author: &Author) -> Option<NotSigned> {
@@ -257,14 +269,14 @@ impl Signer {
         let earlier = earlier_signatures(&key, headers, now);
         Self { key, auid, earlier }
     }
+}
 
-    /// Whether one of the earlier signatures holds: mail that comes through us twice, as from a
-    /// content filter, is signed once.
-    fn has_signed(&self, hashes: &BodyHashes) -> bool {
-        let passes =
-            |earlier: &Earlier| earlier.check.clone().finish(hashes).result == AuthResult::Pass;
-        self.earlier.iter().any(passes)
-    }
+/// Whether one of the earlier signatures holds: mail that comes through us twice, as from a
+/// content filter, is signed once.
+fn has_signed(earlier: &[Earlier], hashes: &BodyHashes) -> bool {
+    let passes =
+        |earlier: &Earlier| earlier.check.clone().finish(hashes).result == AuthResult::Pass;
+    earlier.iter().any(passes)
 }
 
 /// The signatures of the key's own domain and selector, checked against the key itself.
@@ -291,7 +303,7 @@ fn earlier_signatures(key: &Key, headers: &HeaderBlock, now: u64) -> Vec<Earlier
 }
 
 /// The key's record as DNS would have it, without asking.
-fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
+pub(crate) fn key_lookup(key: &Key) -> Result<KeyLookup, String> {
     let key = key.signing_key().map_err(|error| error.to_string())?;
     let text = record::dns_text(key.key_type(), &key.public_key(), false, false);
     Ok(KeyLookup::Found(vec![text.into_bytes()]))

@@ -2,8 +2,10 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::checks::identity_gate::Mismatch;
 use crate::dkim::sign::SignError;
 use crate::message::address::Malformed;
+use crate::message::limit::Limit;
 use crate::message::origin::Origin;
 
 /// Why a message, or one key, did not sign. Its `Display` goes on after `not signed: `.
@@ -45,9 +47,12 @@ pub enum NotSigned {
     /// A map names selectors of which none is active.
     #[error("none of the selectors that sign.map names is an active key of {0}")]
     NoSelectedKey(String),
+    /// The user writes as somebody else.
+    #[error("{0}")]
+    Identity(Mismatch),
     /// The message is over a limit, and was not looked at.
     #[error("the message is over {0}")]
-    OverLimit(&'static str),
+    OverLimit(Limit),
     /// Policy or a rule refused the message.
     #[error("the message is not delivered")]
     Refused,
@@ -76,6 +81,7 @@ impl NotSigned {
             Self::NoKey(_) => "no-key",
             Self::NoMappedKey { .. } => "no-mapped-key",
             Self::NoSelectedKey(_) => "no-selected-key",
+            Self::Identity(_) => "identity",
             Self::OverLimit(_) => "over-limit",
             Self::Refused => "refused",
             Self::AlreadySigned => "already-signed",

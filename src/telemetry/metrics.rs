@@ -3,6 +3,10 @@
 //! A counter only grows, and starts anew with the process. Every label has few values, none of them
 //! a stranger's: rule names and domains are the operator's own.
 
+mod dns;
+mod process;
+mod serving;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -11,16 +15,22 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::keys::DomainName;
 use crate::keys::state::Algorithm;
 use crate::result::AuthResult;
-use crate::scan::{Load, ScanResult, Unscanned};
-use crate::verdict::{Change, Verdict};
+use crate::scan::Load;
+use crate::verdict::{Change, Times, Verdict};
 
-/// The upper bounds of the time of a message, in seconds.
-const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0];
+pub use self::dns::DnsMetrics;
+pub(crate) use self::serving::Open;
+pub use self::serving::ServingMetrics;
+
+/// The upper bounds of the time of a message, a stage or a look-up, in seconds.
+const SECONDS: [f64; 12] =
+    [0.000_5, 0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 30.0];
 
 /// The same of scans, from a signature's look-up to what Sendmail (10 s) and all of a message's
 /// budget (30 s) allow.
@@ -39,6 +49,11 @@ pub struct Metrics {
     scan_seconds: Histogram,
     hits: Family<HitLabels, Counter>,
     message_seconds: Histogram,
+    stage_seconds: Family<StageLabels, Histogram, fn() -> Histogram>,
+    /// Look-ups.
+    pub dns: DnsMetrics,
+    /// Connections, limits and reloads.
+    pub serving: ServingMetrics,
     key_since: Family<KeyLabels, Gauge>,
     key_due: Family<KeyLabels, Gauge>,
     record_faults: Family<DomainLabels, Gauge>,
@@ -68,6 +83,31 @@ struct ScanLabels {
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct VersionLabels {
+    version: &'static str,
+}
+
+/// What is so at the moment of a scrape.
+#[derive(Debug, Default)]
+pub struct Moment {
+    /// How busy the scanner is, where there is one.
+    pub load: Option<Load>,
+    /// Whether new mail is taken.
+    pub is_ready: bool,
+    /// What messages under way hold together.
+    pub held_bytes: usize,
+    /// Domains that have a key that signs.
+    pub signing_domains: usize,
+    /// How many connections there may be.
+    pub connections_max: usize,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct ServerLabels {
     server: String,
 }
@@ -75,6 +115,7 @@ struct ServerLabels {
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct HitLabels {
     rule: String,
+    shadow: String,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -100,6 +141,9 @@ impl Default for Metrics {
             scan_seconds: Histogram::new(SCAN_SECONDS),
             hits: Family::default(),
             message_seconds: Histogram::new(SECONDS),
+            stage_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            dns: DnsMetrics::default(),
+            serving: ServingMetrics::default(),
             key_since: Family::default(),
             key_due: Family::default(),
             record_faults: Family::default(),
@@ -118,8 +162,9 @@ impl Metrics {
         self.messages.get_or_create(&labels).inc();
         self.message_seconds.observe(elapsed.as_secs_f64());
         self.count_results(verdict);
+        self.count_stages(&verdict.trail.times, elapsed);
         if let Some(scan) = &verdict.scan {
-            self.scans.get_or_create(&ScanLabels { result: scan_label(scan) }).inc();
+            self.scans.get_or_create(&ScanLabels { result: scan.label() }).inc();
         }
         if let Some(times) = verdict.scan_times {
             self.scan_wait_seconds.observe(times.wait.as_secs_f64());
@@ -131,8 +176,33 @@ impl Metrics {
         for reason in &verdict.not_signed {
             self.not_signed.get_or_create(&ReasonLabels { reason: reason.label() }).inc();
         }
+        for limit in &verdict.limits {
+            self.serving.limit_reached(*limit);
+        }
         for hit in &verdict.hits {
-            self.hits.get_or_create(&HitLabels { rule: hit.rule.clone() }).inc();
+            self.hits
+                .get_or_create(&HitLabels {
+                    rule: hit.rule.clone(),
+                    shadow: hit.shadow.to_string(),
+                })
+                .inc();
+        }
+    }
+
+    fn count_stages(&self, times: &Times, elapsed: Duration) {
+        let Times { body, authenticate, rules, scan, sign } = *times;
+        let ours = body + authenticate.max(rules).max(scan) + sign;
+        for (stage, time) in [
+            // What the client takes for RCPT and DATA.
+            ("client", elapsed.saturating_sub(ours)),
+            ("body", body),
+            ("authenticate", authenticate),
+            ("rules", rules),
+            ("scan", scan),
+            ("sign", sign),
+        ] {
+            let labels = StageLabels { stage };
+            self.stage_seconds.get_or_create(&labels).observe(time.as_secs_f64());
         }
     }
 
@@ -189,23 +259,30 @@ impl Metrics {
         self.key_due.remove(&labels);
     }
 
-    /// Everything, as it is scraped; with how busy the scanner is, where there is one.
-    pub fn to_text(&self, load: Option<&Load>) -> String {
+    /// Everything, as it is scraped.
+    pub fn to_text(&self, moment: &Moment) -> String {
         let mut text = String::new();
-        let mut all = self.registry();
-        if let Some(load) = load {
-            register_load(&mut all, load);
-        }
+        let mut all = Registry::default();
+        process::register(all.sub_registry_with_prefix("process"));
+        let ours = all.sub_registry_with_prefix("mailseal");
+        self.register(ours);
+        moment.register(ours);
         // Writing to a string cannot fail.
         let _ = encode(&mut text, &all);
         text
     }
 
     /// The names and what they mean. Metrics are shared values: a registry lives for one scrape.
-    fn registry(&self) -> Registry {
-        let mut all = Registry::with_prefix("mailseal");
+    fn register(&self, all: &mut Registry) {
         all.register("messages", "Messages judged", self.messages.clone());
         all.register("message_seconds", "From MAIL to the verdict", self.message_seconds.clone());
+        all.register(
+            "stage_seconds",
+            "What a message's stages took; authenticate, rules and scan run side by side",
+            self.stage_seconds.clone(),
+        );
+        self.dns.register(all);
+        self.serving.register(all);
         all.register("auth_results", "Authentication results (RFC 8601)", self.results.clone());
         all.register("signatures", "DKIM signatures made", self.signatures.clone());
         all.register("not_signed", "Why mail of ours was not signed", self.not_signed.clone());
@@ -236,17 +313,47 @@ impl Metrics {
             "Records of our domains that DNS does not show as they should be",
             self.record_faults.clone(),
         );
-        all
     }
+}
+
+impl Moment {
+    fn register(&self, all: &mut Registry) {
+        let version = VersionLabels { version: env!("CARGO_PKG_VERSION") };
+        all.register("build", "Which mailseal this is", Info::new(version));
+        all.register(
+            "ready",
+            "1 where new mail is taken, as /readyz says",
+            number(usize::from(self.is_ready)),
+        );
+        all.register(
+            "held_bytes",
+            "What messages under way hold together, limits.memory_bytes_max at most",
+            number(self.held_bytes),
+        );
+        all.register(
+            "signing_domains",
+            "Domains that have a key that signs",
+            number(self.signing_domains),
+        );
+        all.register(
+            "connections_max",
+            "Connections that there may be (milter.connections_max)",
+            number(self.connections_max),
+        );
+        if let Some(load) = &self.load {
+            register_load(all, load);
+        }
+    }
+}
+
+fn number(count: usize) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    gauge
 }
 
 /// The gauges of one moment.
 fn register_load(all: &mut Registry, load: &Load) {
-    let number = |count: usize| -> Gauge {
-        let gauge = Gauge::default();
-        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-        gauge
-    };
     all.register(
         "scans_in_flight",
         "Scans that have a turn, clamav.scans_max at most",
@@ -267,22 +374,6 @@ fn register_load(all: &mut Registry, load: &Load) {
         "1 where the clamd is asked, 0 where it failed and rests (circuit breaker)",
         in_service,
     );
-}
-
-fn scan_label(scan: &ScanResult) -> &'static str {
-    match scan {
-        ScanResult::Clean => "clean",
-        ScanResult::Infected { .. } => "infected",
-        ScanResult::Unscanned { cause, .. } => match cause {
-            Unscanned::Failed => "failed",
-            Unscanned::Oversize => "oversize",
-            Unscanned::Prefix => "prefix",
-            Unscanned::Encrypted => "encrypted",
-            Unscanned::Limits => "limits",
-            Unscanned::Spam => "spam",
-            Unscanned::Ignored => "ignored",
-        },
-    }
 }
 
 impl EncodeLabelValue for DomainName {

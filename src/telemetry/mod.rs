@@ -1,57 +1,87 @@
-//! Logs, with one line a message at level info, and metrics.
+//! The log with its one line a message and, where it is wanted, a message's whole story; metrics.
+//!
+//! Failure: without the journal the log goes to standard error, and says so.
 
 pub mod endpoint;
+mod journald;
+mod line;
 pub mod metrics;
+mod personal;
+pub mod story;
+mod summary;
 
-use std::time::Duration;
+use std::panic;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
+use self::journald::Journal;
+use self::line::Lines;
+pub use self::personal::PersonalError;
+pub use self::summary::summary;
 use crate::config::{LogFormat, Telemetry};
-use crate::scan::ScanResult;
-use crate::text;
-use crate::verdict::Verdict;
 
-/// Sends the process's log lines to standard error, as the configuration says.
-pub fn init(config: &Telemetry) {
+/// The filter in force, which a reload replaces.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Sends the process's log lines where the configuration says, and panics among them.
+pub fn init(config: &Telemetry) -> Result<(), PersonalError> {
+    personal::apply(config)?;
+    let (filter, handle) = reload::Layer::new(filter(config));
+    let journal = (config.log == LogFormat::Journald).then(Lines::journal);
+    let lines = match &journal {
+        Some(Ok(journal)) => journal.clone(),
+        _ => Lines::Standard,
+    };
+    let layer = fmt::layer().with_writer(lines).with_target(false).with_ansi(false);
+    // Standard error may be a file on a full disk: a line that cannot be written is lost, and no
+    // message with it.
+    let layer = layer.log_internal_errors(false);
+    let layer = match (config.log, &journal) {
+        (LogFormat::Json, _) => layer.json().flatten_event(true).boxed(),
+        (LogFormat::Journald, Some(Ok(_))) => layer.event_format(Journal).boxed(),
+        _ => layer.boxed(),
+    };
+    // A second initialization can only come from a test, and the first one stands.
+    if tracing_subscriber::registry().with(filter).with(layer).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+        panic::set_hook(Box::new(log_panic));
+    }
+    if let Some(Err(error)) = journal {
+        tracing::warn!(%error, "no journal to log to: the log goes to standard error");
+    }
+    Ok(())
+}
+
+/// Takes over what a reload may change: levels, and how personal data is logged.
+pub fn adjust(config: &Telemetry) -> Result<(), PersonalError> {
+    personal::apply(config)?;
+    if let Some(handle) = FILTER.get() {
+        // It fails only where the subscriber is gone, and the process with it.
+        let _ = handle.reload(filter(config));
+    }
+    Ok(())
+}
+
+fn filter(config: &Telemetry) -> EnvFilter {
     // indymilter warns of nothing that an operator could mend, and hickory of every broken zone.
-    let filter = format!(
+    let mut filter = format!(
         "{},indymilter=error,hickory_net=error,hickory_proto=error,hickory_resolver=error",
         config.level
     );
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::new(filter))
-        .with_target(false)
-        .with_ansi(false);
-    // A second initialization can only come from a test, and the first one stands.
-    let _ = match config.log {
-        LogFormat::Text => subscriber.try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
-    };
+    for part in &config.filter {
+        filter.push_str(",mailseal::");
+        filter.push_str(part);
+    }
+    EnvFilter::new(filter)
 }
 
-/// Writes the one line that says what became of a message and why.
-pub fn summary(verdict: &Verdict, elapsed: Duration, observe: bool) {
-    let list = |items: Vec<String>| if items.is_empty() { "-".to_owned() } else { items.join(",") };
-    let auth = &verdict.auth;
-    tracing::info!(
-        queue_id = %text::visible(verdict.queue_id.as_deref().unwrap_or("-")),
-        origin = %verdict.origin.as_str(),
-        role = %verdict.role.as_str(),
-        iprev = %auth.iprev.as_ref().map_or("-", |iprev| iprev.result.as_str()),
-        spf = %list(auth.spf.iter().map(|spf| format!("{}({})", spf.result, text::visible(&spf.domain))).collect()),
-        dkim = %list(auth.dkim.iter().map(|dkim| format!("{}({})", dkim.result, text::visible(&dkim.domain))).collect()),
-        arc = %auth.arc.as_ref().map_or("-", |arc| arc.result.as_str()),
-        dmarc = %auth.dmarc.as_ref().map_or("-", |dmarc| dmarc.result.as_str()),
-        hits = %list(verdict.hits.iter().map(|hit| hit.rule.clone()).collect()),
-        scan = %verdict.scan.as_ref().map_or("-".to_owned(), ScanResult::in_full),
-        not_signed = %list(verdict.not_signed.iter().map(|reason| reason.label().to_owned()).collect()),
-        disposition = %verdict.disposition.as_str(),
-        reply = %verdict.reply.as_ref().map_or("-".to_owned(), ToString::to_string),
-        observe,
-        ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        reasons = %verdict.reasons.join("; "),
-        "message"
-    );
+/// A fault of ours. What it says may quote a message, so it is one line, and told only where personal
+/// data is.
+fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    let said = panic.payload_as_str().filter(|_| !personal::is_hashed()).unwrap_or("not told");
+    let place = panic.location().map_or_else(String::new, ToString::to_string);
+    tracing::error!(%place, said = %crate::text::visible(said), "panic: this is a fault of mailseal");
 }

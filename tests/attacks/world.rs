@@ -148,10 +148,11 @@ impl Judged {
 
 fn octets(change: &Change) -> usize {
     match change {
-        Change::InsertHeader { name, value } | Change::ReplaceHeader { name, value, .. } => {
-            name.len() + value.len()
-        }
+        Change::InsertHeader { name, value }
+        | Change::AddHeader { name, value }
+        | Change::ReplaceHeader { name, value, .. } => name.len() + value.len(),
         Change::DeleteHeader { .. } => 0,
+        Change::AddRecipient { address } | Change::DeleteRecipient { address } => address.len(),
         Change::Quarantine { reason } => reason.len(),
     }
 }

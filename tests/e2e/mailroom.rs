@@ -17,10 +17,10 @@ use tempfile::TempDir;
 use crate::support::clamd::Clamd;
 use crate::support::daemon::{Daemon, MAILSEAL};
 use crate::support::dns::DnsServer;
-use crate::support::postfix::{Postfix, Service};
+use crate::support::postfix::{Postfix, Route, Service};
 use crate::support::process::run;
 use crate::support::recorder::Recorder;
-use crate::support::sendmail::{Filter, Sendmail};
+use crate::support::sendmail::{Lines, Sendmail};
 use crate::support::sink::Sink;
 use crate::support::zone::Zone;
 use crate::verifiers::{Records, read_records};
@@ -40,9 +40,12 @@ pub(crate) const THEIR_SELECTOR: &str = "peer";
 pub(crate) struct Mailroom {
     postfix: Postfix,
     sendmail: OnceLock<Sendmail>,
+    masquerading: OnceLock<Sendmail>,
     daemons: Daemons,
     pub(crate) recorder: Recorder,
     pub(crate) sink: Sink,
+    /// A server that knows no 8BITMIME.
+    pub(crate) poor_sink: Sink,
     /// A clamd of its own for the daemons `marked` and `unscanned`, so that a test can end it.
     pub(crate) mortal_clamd: Mutex<Clamd>,
     _clamd: Clamd,
@@ -88,7 +91,9 @@ struct Dns {
 impl Mailroom {
     /// Starts all but Sendmail.
     pub(crate) fn open() -> Self {
-        let scratch = tempfile::tempdir().unwrap();
+        // Sendmail takes no socket below a directory that everybody can write, as /tmp is.
+        let scratch = tempfile::Builder::new().prefix("mailseal-e2e-").tempdir_in("/var/lib");
+        let scratch = scratch.unwrap();
         let dir = scratch.path();
         // Postfix's processes and the daemon's socket are reached by users other than root.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
@@ -98,20 +103,26 @@ impl Mailroom {
         let dns = Dns::start(&zone(&our_records, &their_record));
         let (clamd, mortal_clamd) =
             (Clamd::start(STREAM_BYTES_MAX), Clamd::start(STREAM_BYTES_MAX));
+        // Postfix says the login with its realm or without.
+        fs::write(dir.join("logins"), format!("joe@{OURS}\tjoe@{OURS},\n joe\nceo@{OURS} ceo\n"))
+            .unwrap();
         let daemons = CONFIGS.iter().map(|&(name, dmarc, whose, on_failure)| {
             let clamd = if whose == Whose::Shared { &clamd } else { &mortal_clamd };
             let args: &[&str] = if name == OBSERVER { &["--observe"] } else { &[] };
-            (name, Daemon::start(dir, name, args, &config(&dns, dmarc, clamd, on_failure)))
+            (name, Daemon::start(dir, name, args, &config(dir, &dns, dmarc, clamd, on_failure)))
         });
         let daemons: Daemons = daemons.collect();
-        let (sink, recorder) = (Sink::start(), Recorder::start());
-        let postfix = start_postfix(dir, &daemons, &recorder, &sink);
+        let (sink, poor_sink, recorder) =
+            (Sink::start(), Sink::without_8bitmime(), Recorder::start());
+        let postfix = start_postfix(dir, &daemons, &recorder, &sink, &poor_sink);
         Self {
             postfix,
             sendmail: OnceLock::new(),
+            masquerading: OnceLock::new(),
             daemons,
             recorder,
             sink,
+            poor_sink,
             mortal_clamd: Mutex::new(mortal_clamd),
             _clamd: clamd,
             _dns: dns,
@@ -135,23 +146,57 @@ impl Mailroom {
         self.sendmail.get_or_init(|| {
             let dir = self.scratch.path().join("sendmail");
             fs::create_dir(&dir).unwrap();
-            let at = |port: u16| format!("inet:{port}@127.0.0.1");
-            let filters = [
-                Filter { name: "recorder", socket: at(self.recorder.addr.port()) },
-                Filter { name: "mailseal", socket: at(self.daemon("tag").addr.port()) },
-            ];
-            Sendmail::start(&dir, &filters, self.sink.addr)
+            let recorder = filter("recorder", self.recorder.addr.port());
+            // As the daemon itself says that it wants to be attached.
+            let lines = recorder + &printed_filter(self.daemon("tag")).0;
+            let lines = Lines { daemon: &lines, submission: "" };
+            Sendmail::start(&dir, lines, self.sink.addr)
+        })
+    }
+
+    /// A Sendmail that masquerades as [`OURS`], with the daemon `quarantine` at its Unix socket; started at its
+    /// first use.
+    pub(crate) fn masquerading(&self) -> &Sendmail {
+        self.masquerading.get_or_init(|| {
+            let dir = self.scratch.path().join("masquerading");
+            fs::create_dir(&dir).unwrap();
+            let masquerade = format!("MASQUERADE_AS(`{OURS}')dnl\n");
+            let (_, by_unix_socket) = printed_filter(self.daemon("quarantine"));
+            let daemon = masquerade.clone() + &by_unix_socket;
+            let lines = Lines { daemon: &daemon, submission: &masquerade };
+            Sendmail::start(&dir, lines, self.sink.addr)
         })
     }
 
     /// The last lines of every log, for a test that failed.
     pub(crate) fn logs(&self) -> String {
         let mut logs = vec![("Postfix", self.postfix.log())];
-        logs.extend(self.sendmail.get().map(|sendmail| ("Sendmail", sendmail.log())));
+        let sendmails = [("Sendmail", &self.sendmail), ("masquerading", &self.masquerading)];
+        let started = sendmails.iter().filter_map(|(name, one)| Some((*name, one.get()?.log())));
+        logs.extend(started);
         logs.extend(self.daemons.iter().map(|(name, daemon)| (*name, daemon.log())));
         logs.iter()
             .fold(String::new(), |all, (name, log)| all + "--- " + name + "\n" + &tail(log) + "\n")
     }
+}
+
+/// A filter's line for `sendmail.mc`.
+fn filter(name: &str, port: u16) -> String {
+    format!(
+        "INPUT_MAIL_FILTER(`{name}', `S=inet:{port}@127.0.0.1, F=T, T=C:30s;S:30s;R:30s;E:60s')dnl\n"
+    )
+}
+
+/// What `serve` printed for `sendmail.mc`: with its TCP socket, and with its Unix socket instead.
+fn printed_filter(daemon: &Daemon) -> (String, String) {
+    let log = daemon.log();
+    let line = log.lines().find(|line| line.starts_with("INPUT_MAIL_FILTER(")).unwrap();
+    let other = log.lines().find(|line| line.starts_with("# or instead: ")).unwrap();
+    let local = other.split_once('(').unwrap().1.trim_end_matches(')');
+    assert!(local.starts_with("local:/"), "{other}");
+    let (before, rest) = line.split_once("S=").unwrap();
+    let (_, after) = rest.split_once(',').unwrap();
+    (format!("{line}\n"), format!("{before}S={local},{after}\n"))
 }
 
 impl Dns {
@@ -166,7 +211,7 @@ const STREAM_BYTES_MAX: u64 = 50 << 20;
 
 /// The configuration of a daemon. Clients other than 127.0.0.1 are strangers, so that Sendmail, which
 /// knows no XCLIENT, has some, too.
-fn config(dns: &Dns, dmarc: &str, clamd: &Clamd, on_failure: &str) -> String {
+fn config(dir: &Path, dns: &Dns, dmarc: &str, clamd: &Clamd, on_failure: &str) -> String {
     let Endpoint::Unix(clamd) = clamd.unix() else { unreachable!() };
     format!(
         "[identity]
@@ -182,16 +227,33 @@ dir = \"{}/tests/e2e/rules\"
 servers = [\"unix:{}\"]
 scan_bytes_max = {STREAM_BYTES_MAX}
 on_failure = \"{on_failure}\"
-",
+[[sign.map]]
+from = \"*.{OURS}\"
+domain = \"{OURS}\"
+{}",
         dns.server.addr,
         env!("CARGO_MANIFEST_DIR"),
         clamd.display(),
+        if dmarc == "reject" { checks(dir) } else { String::new() },
+    )
+}
+
+/// What the strict daemons have in the place of tags.
+fn checks(dir: &Path) -> String {
+    format!(
+        "[identity_gate]
+action = \"reject\"
+map = \"texthash:{}/logins\"
+[backscatter]
+delivered_to = \"reject\"
+",
+        dir.display()
     )
 }
 
 /// An RSA and an Ed25519 key for [`OURS`], made, activated and printed as an operator does.
 fn make_our_keys(dir: &Path) -> Records {
-    fs::write(dir.join("keys.toml"), "").unwrap();
+    fs::write(dir.join("keys.toml"), "[sign]\n").unwrap();
     let mailseal = |args: &[&str]| {
         let mut command = Command::new(MAILSEAL);
         run(command.args(args).arg("--config").arg(dir.join("keys.toml"))).stdout
@@ -234,9 +296,19 @@ _dmarc.{THEIRS} TXT \"v=DMARC1; p=reject\"
     )
 }
 
-/// A listener for each daemon, one where clients authenticate, one that says it is for submission, one that
+/// What rewrites mail after the filters.
+const GENERIC: &str = "smtp_generic_maps=inline:{joe@example.org=joseph@example.org}";
+const CHECKS: &str = "{ smtp_header_checks = regexp:{{/^Subject:/ REPLACE Subject: replaced}} }";
+
+/// A listener for each daemon, two where clients authenticate, one that says it is for submission, one that
 /// speaks an old milter protocol, and one for the recorder.
-fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink) -> Postfix {
+fn start_postfix(
+    dir: &Path,
+    daemons: &Daemons,
+    recorder: &Recorder,
+    sink: &Sink,
+    poor_sink: &Sink,
+) -> Postfix {
     let dir = dir.join("postfix");
     fs::create_dir(&dir).unwrap();
     let submission: &[&str] = &[
@@ -248,11 +320,23 @@ fn start_postfix(dir: &Path, daemons: &Daemons, recorder: &Recorder, sink: &Sink
         daemons.iter().map(|(name, daemon)| service(name, daemon.addr, &[])).collect();
     let tag = &daemons[0].1;
     services.push(service("submission", tag.addr, submission));
+    let strict = &daemons.iter().find(|(name, _)| *name == "reject").unwrap().1;
+    services.push(service("gated", strict.addr, submission));
     services.push(service("originating", tag.addr, &["milter_macro_daemon_name=ORIGINATING"]));
     services.push(service("old", tag.addr, &["milter_protocol=2"]));
+    services.push(service("ascii", tag.addr, &["smtputf8_enable=no"]));
+    services.push(service("rewriting", tag.addr, &["cleanup_service_name=rewriting"]));
     services.push(service("recorder", recorder.addr, &[]));
     let non_smtpd = format!("unix:{}", tag.socket.display());
-    Postfix::start(&dir, &services, &non_smtpd, sink.addr)
+    let route = |domain, options, addr| Route { domain, options, addr };
+    let routes = [
+        route("poor.example", &[], poor_sink.addr),
+        route("asis.example", &["disable_mime_output_conversion=yes"], poor_sink.addr),
+        route("narrow.example", &["smtp_line_length_limit=100"], sink.addr),
+        route("generic.example", &[GENERIC], sink.addr),
+        route("checks.example", &[CHECKS], sink.addr),
+    ];
+    Postfix::start(&dir, &services, &routes, &non_smtpd, sink.addr)
 }
 
 fn tail(log: &str) -> String {

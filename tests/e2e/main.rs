@@ -5,15 +5,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actions;
+mod doctor;
+mod faults;
 mod mailroom;
 mod messages;
 mod mta;
+mod package;
 mod postfix;
+mod restart;
 mod rotation;
 mod sendmail;
 mod signatures;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit;
+mod variants;
 mod verifiers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +36,20 @@ type Shared = Arc<OnceLock<Mailroom>>;
 
 fn main() -> ExitCode {
     let mailroom = Shared::default();
-    let tests = [postfix::TESTS, sendmail::TESTS, mta::TESTS, rotation::TESTS].concat();
+    let tests = [
+        postfix::TESTS,
+        sendmail::TESTS,
+        variants::TESTS,
+        actions::TESTS,
+        doctor::TESTS,
+        mta::TESTS,
+        rotation::TESTS,
+        restart::TESTS,
+        package::TESTS,
+        unit::TESTS,
+        faults::TESTS,
+    ]
+    .concat();
     let trials = tests.into_iter().map(|test| trial(test, &mailroom)).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     // The last of its owners: this ends all that was started.

@@ -17,6 +17,11 @@ pub(crate) const TESTS: &[Test] = &[
         "postfix::mail_of_an_authenticated_client_is_signed",
         mail_of_an_authenticated_client_is_signed,
     ),
+    ("postfix::a_user_who_writes_as_another_is_refused", a_user_who_writes_as_another_is_refused),
+    (
+        "postfix::a_loop_is_refused_while_the_client_is_there",
+        a_loop_is_refused_while_the_client_is_there,
+    ),
     ("postfix::long_header_lines_are_folded", long_header_lines_are_folded),
     ("postfix::mail_to_an_originating_daemon_is_signed", mail_to_an_originating_daemon_is_signed),
     ("postfix::mail_by_sendmail_is_signed", mail_by_sendmail_is_signed),
@@ -29,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("postfix::a_dead_clamd_defers_where_so_configured", a_dead_clamd_defers_where_so_configured),
     ("postfix::a_large_message_leaves_the_memory_flat", a_large_message_leaves_the_memory_flat),
     ("postfix::header_checks_hold_by_tag", header_checks_hold_by_tag),
+    ("postfix::recipes_act_on_tags", recipes_act_on_tags),
     ("postfix::one_session_has_many_messages", one_session_has_many_messages),
     ("postfix::a_bounce_is_delivered", a_bounce_is_delivered),
     ("postfix::protocol_2_is_spoken_too", protocol_2_is_spoken_too),
@@ -101,6 +107,33 @@ fn mail_of_an_authenticated_client_is_signed(mailroom: &Mailroom) {
     let delivery = mailroom.sink.delivery(to);
     assert_signed_by_us(mailroom, &delivery);
     assert_eq!(delivery.values("Authentication-Results"), [""; 0]);
+}
+
+fn a_user_who_writes_as_another_is_refused(mailroom: &Mailroom) {
+    let (to, joe, ceo) = ("gated@example.net", &format!("joe@{OURS}"), &format!("ceo@{OURS}"));
+    let send = |from: &str| {
+        let mut client = Client::connect(mailroom.postfix().addr("gated"), "[192.0.2.99]");
+        client.authenticate(USER, PASSWORD);
+        // The reverse path, which Postfix can check, is Joe's own.
+        client.send(joe, to, &message(from, "", "Hello.\r\n"))
+    };
+    let reply = send(ceo).expect(550);
+    assert!(reply.text.starts_with(&format!("5.7.1 From names {ceo}, which is not")), "{reply}");
+    assert!(!mailroom.sink.has(to));
+    send(joe).expect(250);
+    assert_signed_by_us(mailroom, &mailroom.sink.delivery(to));
+}
+
+fn a_loop_is_refused_while_the_client_is_there(mailroom: &Mailroom) {
+    let to = &format!("loop@{OURS}");
+    let looping = their_message(mailroom, &format!("Delivered-To: {to}\r\n"), "Hello.\r\n");
+    let reply = send_as_them(mailroom, "reject", to, &looping).expect(550);
+    assert!(reply.text.starts_with(&format!("5.4.6 mail for {to} has been")), "{reply}");
+    assert!(!mailroom.sink.has(to) && mailroom.postfix().queued(to).is_none());
+    // Elsewhere it is tagged.
+    send_as_them(mailroom, "tag", to, &looping).expect(250);
+    let tags = mailroom.sink.delivery(to).values("X-Mailseal-Tag");
+    assert_eq!(tags, ["delivery-loop"]);
 }
 
 fn long_header_lines_are_folded(mailroom: &Mailroom) {
@@ -250,6 +283,33 @@ fn header_checks_hold_by_tag(mailroom: &Mailroom) {
     assert_eq!(queued.queue, "hold");
     mailroom.postfix().release(&queued.id);
     assert_eq!(mailroom.sink.delivery(to).values("X-Mailseal-Tag"), ["hold-me"]);
+}
+
+/// The table of `docs/tags.md`, as it stands there.
+fn recipes_act_on_tags(mailroom: &Mailroom) {
+    let send = |to: &str, tag: &str| {
+        let message = their_message(mailroom, &format!("X-Recipe: {tag}\r\n"), "Hello.\r\n");
+        send_as_them(mailroom, "tag", to, &message)
+    };
+    let to = |tag: &str| format!("{tag}@{OURS}");
+    send(&to("recipe-hold"), "forged-bounce").expect(250);
+    let held = mailroom.postfix().queued(&to("recipe-hold")).expect("it is in the queue");
+    assert_eq!(held.queue, "hold");
+
+    send(&to("recipe-redirect"), "executable-attachment").expect(250);
+    let redirected = mailroom.sink.delivery(&to("quarantine"));
+    assert_eq!(redirected.values("X-Mailseal-Tag"), ["executable-attachment"]);
+
+    let refused = send(&to("recipe-reject"), "webcam-extortion").expect(550);
+    assert!(refused.text.contains("This mail is not taken here"), "{refused}");
+
+    send(&to("recipe-discard"), "advance-fee-fraud").expect(250);
+    send(&to("recipe-none"), "none").expect(250);
+    mailroom.sink.delivery(&to("recipe-none"));
+    for name in ["recipe-redirect", "recipe-reject", "recipe-discard"] {
+        assert!(!mailroom.sink.has(&to(name)), "{name}");
+        assert!(mailroom.postfix().queued(&to(name)).is_none(), "{name}");
+    }
 }
 
 fn one_session_has_many_messages(mailroom: &Mailroom) {

@@ -69,7 +69,7 @@ impl Bench {
             Service { name: "mx", milters: format!("inet:{}", daemon.addr), options: &[] };
         let at = dir.join("postfix");
         fs::create_dir(&at).unwrap();
-        let postfix = Postfix::start(&at, &[service], "", sink.addr);
+        let postfix = Postfix::start(&at, &[service], &[], "", sink.addr);
         Self { dir, names, daemon, postfix, sink, _scratch: scratch }
     }
 

@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("sendmail::mail_by_sendmail_is_signed", mail_by_sendmail_is_signed),
     ("sendmail::long_header_lines_are_folded", long_header_lines_are_folded),
+    ("sendmail::the_recipe_files_what_is_tagged", the_recipe_files_what_is_tagged),
 ];
 
 /// A client that is not in `trusted_networks`.
@@ -87,4 +88,19 @@ fn long_header_lines_are_folded(mailroom: &Mailroom) {
     client.authenticate(USER, PASSWORD);
     client.send(from, to, &message(from, &long_header(), "Hello.\r\n")).expect(250);
     assert_folded(mailroom, &mailroom.sink.delivery(to));
+}
+
+/// procmail as the local mailer, by the recipe of `docs/tags.md`.
+fn the_recipe_files_what_is_tagged(mailroom: &Mailroom) {
+    let mut client = Client::connect_from(STRANGER, mailroom.sendmail().addr, "stranger.example");
+    for (tag, subject) in [("webcam-extortion", "X-Note: tagged"), ("none", "X-Note: plain")] {
+        let more = format!("X-Recipe: {tag}\r\n{subject}\r\n");
+        let message = their_message(mailroom, &more, "Hello.\r\n");
+        client.send("x@stranger.example", "nobody@mx.example.org", &message).expect(250);
+    }
+    let folder = |name| mailroom.sendmail().folder(name, 1);
+    let (junk, inbox) = (folder("Junk"), folder("Inbox"));
+    assert!(junk.contains("X-Mailseal-Tag: webcam-extortion"), "{junk}\n{inbox}");
+    assert!(junk.contains("X-Note: tagged") && !junk.contains("X-Note: plain"), "{junk}");
+    assert!(inbox.contains("X-Note: plain") && !inbox.contains("X-Note: tagged"), "{inbox}");
 }

@@ -47,8 +47,12 @@ pub struct Settings {
     pub helo: String,
     pub mail_from: String,
     pub rcpts: Vec<String>,
+    /// Whether the client asks to be told of delivery to each of them.
+    pub notify_success: bool,
     pub auth: Option<String>,
     pub daemon_name: Option<String>,
+    /// The version of TLS.
+    pub tls: Option<String>,
     pub queue_id: String,
     pub now: u64,
     /// `pipeline` and `milter`; one alone needs a `reason`.
@@ -66,8 +70,10 @@ impl Default for Settings {
             helo: "client.example.net".into(),
             mail_from: "joe@example.net".into(),
             rcpts: vec!["ann@example.org".into()],
+            notify_success: false,
             auth: None,
             daemon_name: None,
+            tls: None,
             queue_id: "4bXyz1".into(),
             now: NOW,
             doors: vec!["pipeline".into(), "milter".into()],
@@ -126,9 +132,11 @@ impl Case {
             helo: Some(helo.clone()),
             mail_from: mail_from.clone(),
             recipients: rcpts.clone(),
+            success_asked: if self.settings.notify_success { rcpts.len() } else { 0 },
             auth_user: auth.clone(),
             daemon_name: daemon_name.clone(),
             queue_id: Some(self.settings.queue_id.clone()),
+            tls: self.settings.tls.clone(),
         }
     }
 

@@ -50,6 +50,12 @@ pub struct Outcome {
 pub enum Edit {
     /// A field put at an index.
     Insert(u32, String, String),
+    /// A field put below all others.
+    Add(String, String),
+    /// A recipient put on the envelope.
+    AddRecipient(String),
+    /// A recipient taken off the envelope.
+    DeleteRecipient(String),
     /// The field of that name and occurrence removed (empty) or changed.
     Change(u32, String, String),
     /// The message held, with the reason.
@@ -66,6 +72,8 @@ pub struct Mail<'a> {
     pub helo: &'a str,
     pub from: &'a str,
     pub rcpts: Vec<&'a str>,
+    /// The ESMTP arguments of each RCPT.
+    pub rcpt_args: Vec<&'a str>,
     /// Macros by stage: `C` connect, `M` mail, `E` end of message.
     pub macros: Vec<(u8, &'a str, &'a str)>,
     /// Names and values, white space after the colon included, folds as LF.
@@ -82,6 +90,7 @@ impl Default for Mail<'_> {
             helo: "client.example.net",
             from: "joe@example.net",
             rcpts: vec!["ann@example.org"],
+            rcpt_args: Vec::new(),
             macros: vec![(b'M', "i", "QUEUEID"), (b'E', "i", "QUEUEID")],
             headers: vec![(b"From".to_vec(), b" joe@example.net".to_vec())],
             body: b"Hello\r\n",
@@ -203,6 +212,7 @@ impl Mta {
         connect.extend([0, family, 0x12, 0x34]);
         connect.extend(mail.client_addr.bytes().chain([0]));
         self.event(b'C', &connect)?;
+        self.macros(b'H', mail)?;
         self.event(b'H', &[mail.helo.as_bytes(), b"\0"].concat())?;
         Ok(())
     }
@@ -218,7 +228,8 @@ impl Mta {
         self.macros(b'M', mail)?;
         self.event(b'M', format!("<{}>\0", mail.from).as_bytes())?;
         for rcpt in &mail.rcpts {
-            self.event(b'R', format!("<{rcpt}>\0").as_bytes())?;
+            let args: String = mail.rcpt_args.iter().flat_map(|arg| [*arg, "\0"]).collect();
+            self.event(b'R', format!("<{rcpt}>\0{args}").as_bytes())?;
         }
         self.event(b'T', b"")?;
         Ok(())
@@ -294,6 +305,12 @@ fn edit(kind: u8, payload: &[u8]) -> Edit {
             let (index, name, value) = indexed();
             Edit::Change(index, name, value)
         }
+        b'h' => {
+            let mut strings = strings(payload).into_iter();
+            Edit::Add(strings.next().unwrap(), strings.next().unwrap())
+        }
+        b'+' => Edit::AddRecipient(strings(payload).remove(0)),
+        b'-' => Edit::DeleteRecipient(strings(payload).remove(0)),
         b'q' => Edit::Quarantine(strings(payload).remove(0)),
         other => Edit::Other(other),
     }
@@ -319,7 +336,13 @@ pub fn apply(headers: &mut Vec<(Vec<u8>, Vec<u8>)>, edits: &[Edit]) {
                     None => {}
                 }
             }
-            Edit::Quarantine(_) | Edit::Other(_) => {}
+            Edit::Add(name, value) => {
+                headers.push((name.clone().into(), value.clone().into()));
+            }
+            Edit::AddRecipient(_)
+            | Edit::DeleteRecipient(_)
+            | Edit::Quarantine(_)
+            | Edit::Other(_) => {}
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod named;
 pub mod operator;
 pub mod postfix;
 pub mod process;
+pub mod recipes;
 pub mod recorder;
 pub mod relay;
 pub mod sendmail;

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::Uid;
 
 use super::process::{Process, free_port, run};
+use super::recipes::recipe;
 
 /// The user name of the authenticated client.
 pub const USER: &str = "joe@example.org";
@@ -41,6 +42,16 @@ pub struct Service {
     pub options: &'static [&'static str],
 }
 
+/// Where mail for a domain goes by a transport of its own.
+pub struct Route {
+    /// The domain.
+    pub domain: &'static str,
+    /// `-o` options of the transport.
+    pub options: &'static [&'static str],
+    /// Who takes the mail.
+    pub addr: SocketAddr,
+}
+
 /// A message in the queue.
 #[derive(Clone, Debug)]
 pub struct Queued {
@@ -52,7 +63,13 @@ pub struct Queued {
 
 impl Postfix {
     /// Starts it in `dir`; `sink` takes all that it delivers.
-    pub fn start(dir: &Path, services: &[Service], non_smtpd: &str, sink: SocketAddr) -> Self {
+    pub fn start(
+        dir: &Path,
+        services: &[Service],
+        routes: &[Route],
+        non_smtpd: &str,
+        sink: SocketAddr,
+    ) -> Self {
         assert!(Uid::effective().is_root(), "Postfix wants to be started by root");
         make_dirs(dir);
         let services_at: Vec<_> = services
@@ -61,9 +78,15 @@ impl Postfix {
             .collect();
         let write = |name: &str, text: String| fs::write(dir.join("etc").join(name), text).unwrap();
         write("main.cf", main_cf(dir, non_smtpd, sink));
-        write("master.cf", master_cf(services, &services_at));
-        write("header_checks", "/^X-Mailseal-Tag: hold-me$/ HOLD by its tag\n".into());
-        write("transport", format!("{BOUNCING_DOMAIN} error:5.1.1 no such mailbox\n"));
+        write("master.cf", master_cf(services, &services_at, routes));
+        write("mailseal_checks", recipe("mailseal_checks"));
+        let bouncing = format!("{BOUNCING_DOMAIN} error:5.1.1 no such mailbox\n");
+        write(
+            "transport",
+            routes.iter().fold(bouncing, |text, Route { domain, addr, .. }| {
+                format!("{text}{domain} {domain}:[{}]:{}\n", addr.ip(), addr.port())
+            }),
+        );
         write_password(&dir.join("etc/sasl"));
 
         let mut master = Command::new("/usr/lib/postfix/sbin/master");
@@ -106,6 +129,11 @@ impl Postfix {
     pub fn release(&self, id: &str) {
         run(self.command("/usr/sbin/postsuper", "-c").args(["-H", id]));
         run(self.command("/usr/sbin/postqueue", "-c").args(["-i", id]));
+    }
+
+    /// Where its main.cf and master.cf are.
+    pub fn config_dir(&self) -> PathBuf {
+        self.dir.join("etc")
     }
 
     /// Its log.
@@ -172,6 +200,7 @@ pub fn write_sasl_password(database: &Path, user: &str, password: &str) {
 
 fn main_cf(dir: &Path, non_smtpd: &str, sink: SocketAddr) -> String {
     let (dir, sink_port) = (dir.display(), sink.port());
+    let recipe = recipe("main.cf").replace("/etc/postfix", &format!("{dir}/etc"));
     format!(
         "compatibility_level = 3.6
 queue_directory = {dir}/spool
@@ -207,13 +236,12 @@ hopcount_limit = 50
 non_smtpd_milters = {non_smtpd}
 milter_default_action = tempfail
 internal_mail_filter_classes = bounce
-milter_header_checks = regexp:{dir}/etc/header_checks
-"
+{recipe}"
     )
 }
 
 /// The services of Debian's master.cf that take part here, none of them in a chroot.
-fn master_cf(services: &[Service], services_at: &[(&str, SocketAddr)]) -> String {
+fn master_cf(services: &[Service], services_at: &[(&str, SocketAddr)], routes: &[Route]) -> String {
     let mut text = String::new();
     for (service, (_, addr)) in services.iter().zip(services_at) {
         writeln!(text, "{addr} inet n - n - - smtpd").unwrap();
@@ -222,7 +250,16 @@ fn master_cf(services: &[Service], services_at: &[(&str, SocketAddr)]) -> String
             writeln!(text, " -o {option}").unwrap();
         }
     }
+    for Route { domain, options, .. } in routes {
+        writeln!(text, "{domain} unix - - n - - smtp").unwrap();
+        for option in *options {
+            writeln!(text, " -o {option}").unwrap();
+        }
+    }
     text + "\
+rewriting unix      n - n -  0 cleanup
+ -o sender_canonical_maps=inline:{joe@example.org=joseph@example.org}
+ -o { header_checks = regexp:{{/^Subject:/ REPLACE Subject: replaced}} }
 pickup    unix       n - n 60 1 pickup
 cleanup   unix       n - n -  0 cleanup
 qmgr      unix       n - n 10 1 qmgr

@@ -2,16 +2,18 @@
 //! port of its own. It sees a host name and an `/etc/hosts` of ours, in name spaces of its own, since it
 //! waits a minute for a machine that has no full name.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::postfix::{sasl_conf, write_sasl_password};
-use super::process::{Process, free_port, run};
+use super::process::{PATIENCE, Process, free_port, run};
+use super::recipes::recipe;
 
 /// The user name of the authenticated client.
 pub const USER: &str = "joe@mx.example.org";
@@ -26,17 +28,18 @@ pub struct Sendmail {
     pub addr: SocketAddr,
 }
 
-/// A milter as Sendmail spells it: a name, and a socket such as `inet:8891@127.0.0.1`.
-pub struct Filter {
-    /// Its name.
-    pub name: &'static str,
-    /// Its socket.
-    pub socket: String,
+/// Lines of a test's own for the configurations of the two programs.
+#[derive(Clone, Copy, Default)]
+pub struct Lines<'a> {
+    /// For the daemon.
+    pub daemon: &'a str,
+    /// For the submission program.
+    pub submission: &'a str,
 }
 
 impl Sendmail {
     /// Starts it in `dir`; `sink` takes all that it delivers.
-    pub fn start(dir: &Path, filters: &[Filter], sink: SocketAddr) -> Self {
+    pub fn start(dir: &Path, lines: Lines, sink: SocketAddr) -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         for name in ["queue", "submit-queue", "sasl"] {
             fs::create_dir_all(dir.join(name)).unwrap();
@@ -51,8 +54,14 @@ impl Sendmail {
         fs::write(dir.join("hosts"), "127.0.0.1 mx.example.org localhost\n").unwrap();
         fs::write(dir.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
         fs::write(dir.join("service.switch"), "hosts files\naliases files\n").unwrap();
-        write_cf(dir, "sendmail", &sendmail_mc(dir, filters, addr, sink));
-        write_cf(dir, "submit", &submit_mc(dir, addr));
+        fs::write(dir.join("aliases"), "").unwrap();
+        let home = dir.join("home");
+        fs::create_dir_all(&home).unwrap();
+        let (home, rules) = (home.display(), recipe("procmailrc"));
+        let rules = format!("HOME={home}\nDEFAULT={home}/Inbox\n{rules}");
+        fs::write(dir.join("procmailrc"), rules).unwrap();
+        write_cf(dir, "sendmail", &sendmail_mc(dir, lines.daemon, addr, sink));
+        write_cf(dir, "submit", &submit_mc(dir, lines.submission, addr));
 
         let mut daemon = in_name_spaces(dir, "sendmail.cf");
         // -bD keeps it in the foreground.
@@ -70,6 +79,63 @@ impl Sendmail {
             .unwrap();
         sendmail.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
         assert!(sendmail.wait().unwrap().success());
+    }
+
+    /// What local delivery has put into a folder, once there are so many messages, whole with their empty
+    /// line at the end.
+    pub fn folder(&self, name: &str, messages: usize) -> String {
+        let path = self.dir.join("home").join(name);
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let is_whole = text.ends_with("\n\n");
+            if is_whole && text.matches("\nMessage-ID:").count() == messages {
+                return text;
+            }
+            assert!(Instant::now() < give_up, "not {messages} in {}: {text}", path.display());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Speaks SMTP to `sendmail -bs` by its standard input; gives its greeting and the last line of each reply.
+    pub fn stdin_smtp(&self, commands: &[&str]) -> Vec<String> {
+        let mut sendmail = in_name_spaces(&self.dir, "sendmail.cf")
+            .arg("-bs")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = sendmail.stdin.take().unwrap();
+        let mut lines = BufReader::new(sendmail.stdout.take().unwrap()).lines();
+        let mut reply = || {
+            let last = |line: &String| line.as_bytes().get(3) != Some(&b'-');
+            lines.by_ref().map(Result::unwrap).find(last).unwrap_or_default()
+        };
+        let mut replies = vec![reply()];
+        for command in commands {
+            input.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+            replies.push(reply());
+        }
+        drop(input);
+        sendmail.wait().unwrap();
+        replies
+    }
+
+    /// The ids of the messages that are held.
+    pub fn held(&self) -> Vec<String> {
+        let names = fs::read_dir(self.dir.join("queue")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter_map(|name| name.strip_prefix("hf").map(ToOwned::to_owned)).collect()
+    }
+
+    /// Works on the queue with these options, as an operator does.
+    pub fn queue(&self, args: &[&str]) {
+        run(in_name_spaces(&self.dir, "sendmail.cf").args(args));
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("sendmail.cf")
     }
 
     /// What it has printed, and its transcript of all sessions.
@@ -122,7 +188,7 @@ define(`confHOSTS_FILE', `{dir}/hosts')dnl
 define(`confCW_FILE', `-o {dir}/none')dnl
 define(`HELP_FILE', `')dnl
 define(`STATUS_FILE', `')dnl
-define(`ALIAS_FILE', `')dnl
+define(`ALIAS_FILE', `stab:{dir}/aliases')dnl
 define(`confCONTROL_SOCKET_NAME', `')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confDELIVERY_MODE', `i')dnl
@@ -131,12 +197,11 @@ FEATURE(`nocanonify')dnl
     )
 }
 
-fn sendmail_mc(dir: &Path, filters: &[Filter], addr: SocketAddr, sink: SocketAddr) -> String {
-    let mut lines = String::new();
-    for Filter { name, socket } in filters {
-        let times = "C:30s;S:30s;R:30s;E:60s";
-        writeln!(lines, "INPUT_MAIL_FILTER(`{name}', `S={socket}, F=T, T={times}')dnl").unwrap();
-    }
+fn sendmail_mc(dir: &Path, lines: &str, addr: SocketAddr, sink: SocketAddr) -> String {
+    // With a file of rules of its own. Without `$u`, Sendmail would speak SMTP to it.
+    let arguments =
+        format!("', `/usr/bin/procmail', `procmail -m {} $u')", dir.join("procmailrc").display());
+    let procmail = recipe("sendmail.mc").replacen("')", &arguments, 1);
     format!(
         "{}define(`confPID_FILE', `{dir}/sendmail.pid')dnl
 define(`QUEUE_DIR', `{dir}/queue')dnl
@@ -151,7 +216,7 @@ FEATURE(`no_default_msa')dnl
 define(`SMART_HOST', `relay:[127.0.0.1]')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {}')dnl
 DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr={}, Port={}')dnl
-{lines}MAILER(`local')dnl
+{lines}{procmail}MAILER(`local')dnl
 MAILER(`smtp')dnl
 ",
         common_mc(dir),
@@ -163,14 +228,14 @@ MAILER(`smtp')dnl
 }
 
 /// The mail submission program: `sendmail(1)` hands its mail to the daemon by SMTP, as Debian sets it up.
-fn submit_mc(dir: &Path, daemon: SocketAddr) -> String {
+fn submit_mc(dir: &Path, lines: &str, daemon: SocketAddr) -> String {
     format!(
         "{}define(`confPID_FILE', `{dir}/submit.pid')dnl
 define(`MSP_QUEUE_DIR', `{dir}/submit-queue')dnl
 define(`confRUN_AS_USER', `nobody')dnl
 define(`confTRUSTED_USER', `nobody')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {}')dnl
-FEATURE(`msp', `[{}]')dnl
+{lines}FEATURE(`msp', `[{}]')dnl
 ",
         common_mc(dir),
         daemon.port(),

@@ -34,6 +34,15 @@ struct Mailbox {
 impl Sink {
     /// Listens on a port of its own.
     pub fn start() -> Self {
+        Self::announcing("250-sink.test\r\n250 8BITMIME")
+    }
+
+    /// One of old, which knows no 8BITMIME (RFC 6152).
+    pub fn without_8bitmime() -> Self {
+        Self::announcing("250 sink.test")
+    }
+
+    fn announcing(ehlo: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let addr = listener.local_addr().unwrap();
         let mailbox = Arc::new(Mailbox::default());
@@ -41,7 +50,7 @@ impl Sink {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let mailbox = Arc::clone(&shared);
-                thread::spawn(move || serve(&stream, &mailbox));
+                thread::spawn(move || serve(&stream, ehlo, &mailbox));
             }
         });
         Self { addr, mailbox }
@@ -59,6 +68,12 @@ impl Sink {
             .wait_timeout_while(deliveries, PATIENCE, |all| find(all, recipient).is_none())
             .unwrap();
         find(&deliveries, recipient).unwrap_or_else(|| panic!("nothing arrived for {recipient}"))
+    }
+
+    /// How many messages for that recipient are there.
+    pub fn count(&self, recipient: &str) -> usize {
+        let deliveries = self.mailbox.deliveries.lock().unwrap();
+        deliveries.iter().flat_map(|one| &one.recipients).filter(|one| *one == recipient).count()
     }
 
     /// Whether a message for that recipient is there.
@@ -96,7 +111,7 @@ fn find(deliveries: &[Delivery], recipient: &str) -> Option<Delivery> {
 }
 
 /// One connection, to its end.
-fn serve(stream: &TcpStream, mailbox: &Mailbox) -> io::Result<()> {
+fn serve(stream: &TcpStream, ehlo: &str, mailbox: &Mailbox) -> io::Result<()> {
     let mut lines = BufReader::new(stream);
     let say = |reply: &str| (&mut &*stream).write_all(format!("{reply}\r\n").as_bytes());
     let mut delivery = Delivery::default();
@@ -107,7 +122,7 @@ fn serve(stream: &TcpStream, mailbox: &Mailbox) -> io::Result<()> {
             return Ok(());
         }
         match line.trim_end().split_at_checked(4).unwrap_or((&line, "")) {
-            ("EHLO", _) => say("250-sink.test\r\n250 8BITMIME")?,
+            ("EHLO", _) => say(ehlo)?,
             ("MAIL", rest) => {
                 delivery = Delivery { mail_from: path(rest), ..Delivery::default() };
                 say("250 2.1.0 ok")?;

@@ -32,20 +32,32 @@ impl Client {
 
     /// Connects from that loopback address.
     pub fn connect_from(client: IpAddr, server: SocketAddr, helo: &str) -> Self {
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let stream = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
-        bind(stream.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((client, 0)))).unwrap();
-        connect(stream.as_raw_fd(), &SockaddrStorage::from(server)).unwrap();
-        Self::greet(stream.into(), helo)
+        Self::greet(stream_from(client, server), helo)
+    }
+
+    /// The same, of a server that may refuse the greeting.
+    pub fn try_connect_from(client: IpAddr, server: SocketAddr, helo: &str) -> Result<Self, Reply> {
+        let mut client = Self::of(stream_from(client, server));
+        for (reply, code) in [(client.reply(), 220), (client.command(&format!("EHLO {helo}")), 250)]
+        {
+            if reply.code != code {
+                return Err(reply);
+            }
+        }
+        Ok(client)
     }
 
     fn greet(stream: TcpStream, helo: &str) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut client = Self { replies: BufReader::new(stream) };
+        let mut client = Self::of(stream);
         client.reply().expect(220);
         client.command(&format!("EHLO {helo}")).expect(250);
         client
+    }
+
+    fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { replies: BufReader::new(stream) }
     }
 
     /// Has Postfix take this connection for one of that client.
@@ -99,6 +111,14 @@ impl Client {
             text.push('\n');
         }
     }
+}
+
+fn stream_from(client: IpAddr, server: SocketAddr) -> TcpStream {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let stream = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    bind(stream.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((client, 0)))).unwrap();
+    connect(stream.as_raw_fd(), &SockaddrStorage::from(server)).unwrap();
+    stream.into()
 }
 
 impl Drop for Client {

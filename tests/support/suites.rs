@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Panics
 /// Where it is missing and `MAILSEAL_SUITES_REQUIRED=1`.
-pub fn suite(name: &str) -> Option<PathBuf> {
+pub(crate) fn suite(name: &str) -> Option<PathBuf> {
     let root = env::var_os("MAILSEAL_SUITES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/suites"),
         PathBuf::from,
@@ -28,7 +28,7 @@ pub fn suite(name: &str) -> Option<PathBuf> {
 
 /// Says how many of a suite's cases hold, where a test runner keeps what is printed to itself, too.
 #[allow(dead_code, reason = "each test crate uses a part")]
-pub fn report(suite: &str, held: usize, count: usize) {
+pub(crate) fn report(suite: &str, held: usize, count: usize) {
     // Who closed standard error does not want to know.
     let _ = writeln!(std::io::stderr(), "{suite}: {held} of {count} cases hold");
 }

@@ -61,7 +61,7 @@ fn list(config: &ConfigArg) -> anyhow::Result<Outcome> {
 }
 
 /// What rotating needs, as the configuration has it.
-fn rotation(config: Config, via_resolver: bool) -> anyhow::Result<Rotation> {
+pub(in crate::cmd) fn rotation(config: Config, via_resolver: bool) -> anyhow::Result<Rotation> {
     Ok(Rotation {
         store: Store::new(config.sign.keys),
         policy: config.rotation,

@@ -34,11 +34,28 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("AuthservID", "identity.authserv_id"),
 ];
 
-/// Reads the text of `opendkim.conf`.
+/// Reads the text of `opendkim.conf`, and notes which of its settings are not about keys.
 pub fn parse(plan: &mut Plan, path: &Path, text: &str) -> Conf {
+    let conf = keys_of(plan, path, text);
+    let elsewhere = |(_, name, _): (usize, &str, &str)| {
+        let here = ELSEWHERE.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        here.map(|(name, key)| format!("{name} ({key})"))
+    };
+    let elsewhere: Vec<String> = lines(text).filter_map(elsewhere).collect();
+    if !elsewhere.is_empty() {
+        let path = plain(path);
+        plan.note(format!(
+            "{path}: not keys, so set them yourself or see mailseal import: {}",
+            elsewhere.join(", ")
+        ));
+    }
+    conf
+}
+
+/// Reads of the text what concerns keys.
+pub fn keys_of(plan: &mut Plan, path: &Path, text: &str) -> Conf {
     let mut conf = Conf::default();
     let (mut keys, mut signing, mut multiple) = (None, None, false);
-    let mut elsewhere = Vec::new();
     for (line, name, value) in lines(text) {
         let place = Place { path: path.to_owned(), line };
         let is = |known: &str| name.eq_ignore_ascii_case(known);
@@ -60,12 +77,6 @@ pub fn parse(plan: &mut Plan, path: &Path, text: &str) -> Conf {
         } else if is("Include") {
             plan.refuse(format!("{place}: Include is not followed; import that file by itself"));
         }
-        let here = ELSEWHERE.iter().find(|(known, _)| is(known));
-        elsewhere.extend(here.map(|(name, key)| format!("{name} ({key})")));
-    }
-    if !elsewhere.is_empty() {
-        let path = plain(path);
-        plan.note(format!("{path}: not keys, so set them yourself: {}", elsewhere.join(", ")));
     }
     conf.tables = keys.zip(signing).map(|((key_table, _), (signing_table, kind))| OpenDkim {
         key_table,
@@ -77,6 +88,11 @@ pub fn parse(plan: &mut Plan, path: &Path, text: &str) -> Conf {
 }
 
 impl Conf {
+    /// Whether it names a key itself.
+    pub fn has_key(&self) -> bool {
+        self.key_file.is_some()
+    }
+
     /// Plans the import of the one key that the file names (OpenDKIM looks at it only where there
     /// is no `KeyTable`).
     pub fn single(&self, plan: &mut Plan, path: &Path) {

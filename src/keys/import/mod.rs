@@ -24,3 +24,4 @@ pub use opendkim::{OpenDkim, opendkim};
 pub use plan::{FoundKey, Place, Plan, PlannedMap, plain};
 pub use read::read_text;
 pub use rspamd::rspamd;
+pub(crate) use tables::lines as directives;

@@ -117,7 +117,7 @@ pub fn signing_table(text: &str, kind: Kind) -> Vec<Result<SigningLine, BadLine>
 }
 
 /// The lines that say something: their number, first word and the rest.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
     text.lines().take(LINES_MAX).enumerate().filter_map(|(index, line)| {
         let line = line.split('#').next().unwrap_or_default().trim();
         let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));

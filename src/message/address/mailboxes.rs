@@ -1,20 +1,41 @@
-//! The mailboxes of a From field, read for their domain (RFC 5322 §3.4, RFC 6854).
+//! The mailboxes of a From field (RFC 5322 §3.4, RFC 6854).
 
-use super::Malformed;
 use super::lexer::{Lexer, Token};
+use super::{Mailbox, Malformed};
+use crate::message::cfws;
 use crate::message::domain::normalize;
+
+/// More mailboxes than this are no list that a person wrote.
+const MAILBOXES_MAX: usize = 1000;
 
 /// The one domain of all mailboxes in the field's value.
 pub(super) fn domain(value: &[u8]) -> Result<String, Malformed> {
-    let mut list = List { lexer: Lexer::new(value), domain: None, in_group: false };
+    let mut list = List::new(value, Wanted::OneDomain);
     while list.element()? {}
-    list.domain.ok_or(Malformed::NoMailbox)
+    list.found.pop().map(|mailbox| mailbox.domain).ok_or(Malformed::NoMailbox)
+}
+
+/// All mailboxes in the value of a field, those in groups among them.
+pub(super) fn all(value: &[u8]) -> Result<Vec<Mailbox>, Malformed> {
+    let mut list = List::new(value, Wanted::All);
+    while list.element()? {}
+    if list.found.is_empty() { Err(Malformed::NoMailbox) } else { Ok(list.found) }
+}
+
+/// What a list is read for.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Wanted {
+    /// The domain of all mailboxes; the first of them is kept.
+    OneDomain,
+    /// The mailboxes.
+    All,
 }
 
 /// A list that is being read.
 struct List<'a> {
     lexer: Lexer<'a>,
-    domain: Option<String>,
+    wanted: Wanted,
+    found: Vec<Mailbox>,
     in_group: bool,
 }
 
@@ -24,6 +45,8 @@ struct List<'a> {
 struct Phrase {
     /// How many words and dots.
     count: usize,
+    /// The words and dots, without the quotes of quoted strings.
+    text: Vec<u8>,
     /// Words with single dots between them and nothing else between those.
     broken_local_part: bool,
     ends_with_dot: bool,
@@ -44,6 +67,15 @@ impl Phrase {
         {
             self.broken_local_part = true;
         }
+        match token {
+            Token::Atom(word) => self.text.extend_from_slice(word),
+            // The lexer has read it once: it is whole.
+            Token::Quoted(word) => {
+                self.text
+                    .extend(cfws::quoted(word).map(|(content, _)| content).unwrap_or_default());
+            }
+            _ => self.text.push(b'.'),
+        }
         self.ends_with_dot = dot;
         self.count += 1;
     }
@@ -54,12 +86,16 @@ impl Phrase {
 }
 
 impl<'a> List<'a> {
+    fn new(value: &'a [u8], wanted: Wanted) -> Self {
+        Self { lexer: Lexer::new(value), wanted, found: Vec::new(), in_group: false }
+    }
+
     /// Reads one element and its delimiter; `false` at the end of the field.
     fn element(&mut self) -> Result<bool, Malformed> {
         let (phrase, delimiter) = self.phrase()?;
         match delimiter {
             Token::Special(b'@') => {
-                let end = self.addr_spec(&phrase)?;
+                let end = self.addr_spec(phrase)?;
                 self.delimiter(end)
             }
             Token::Special(b'<') => {
@@ -112,7 +148,7 @@ impl<'a> List<'a> {
             Token::Special(b'@') if local_part.count == 0 => {
                 Err(Malformed::Syntax("a source route"))
             }
-            Token::Special(b'@') => match self.addr_spec(&local_part)? {
+            Token::Special(b'@') => match self.addr_spec(local_part)? {
                 Token::Special(b'>') => Ok(()),
                 _ => Err(Malformed::Syntax("an angle bracket does not close")),
             },
@@ -122,7 +158,7 @@ impl<'a> List<'a> {
     }
 
     /// Reads the domain after the `@` and notes it; returns the token that ended it.
-    fn addr_spec(&mut self, local_part: &Phrase) -> Result<Token<'a>, Malformed> {
+    fn addr_spec(&mut self, local_part: Phrase) -> Result<Token<'a>, Malformed> {
         if !local_part.is_local_part() {
             return Err(Malformed::Syntax("an unquoted @ in a name, or a broken local part"));
         }
@@ -141,20 +177,22 @@ impl<'a> List<'a> {
                 _ => return Err(Malformed::Syntax("a dot at the end of a domain")),
             }
         };
-        self.note(&name)?;
+        self.note(local_part.text, &name)?;
         Ok(end)
     }
 
     /// RFC 9989 §5.3.1: several mailboxes of one domain are one author domain.
-    fn note(&mut self, name: &[u8]) -> Result<(), Malformed> {
+    fn note(&mut self, local_part: Vec<u8>, name: &[u8]) -> Result<(), Malformed> {
         let name = std::str::from_utf8(name).map_err(|_| Malformed::NoDomain)?;
         let domain = normalize(name).ok_or(Malformed::NoDomain)?;
-        match &self.domain {
-            Some(first) if *first != domain => Err(Malformed::SeveralDomains),
-            _ => {
-                self.domain = Some(domain);
-                Ok(())
+        match (self.wanted, self.found.first()) {
+            (Wanted::OneDomain, Some(first)) if first.domain == domain => return Ok(()),
+            (Wanted::OneDomain, Some(_)) => return Err(Malformed::SeveralDomains),
+            (Wanted::All, _) if self.found.len() == MAILBOXES_MAX => {
+                return Err(Malformed::Syntax("too many mailboxes"));
             }
+            _ => self.found.push(Mailbox { local_part, domain }),
         }
+        Ok(())
     }
 }

@@ -1,0 +1,149 @@
+//! One accepted connection, its frames followed on their way.
+//!
+//! Failure: an abnormal end leaves a line in the log. While the daemon stops, a connection between
+//! two messages is seen as ended by its peer, whatever the peer has in mind.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::frames::Frames;
+use super::occupancy::Connected;
+use crate::telemetry::metrics::Open;
+
+/// The socket of either kind.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(super) enum Peer {
+    Inet(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Inet(addr) => match addr.ip() {
+                IpAddr::V4(ip) => write!(f, "inet:{ip}:{}", addr.port()),
+                IpAddr::V6(ip) => write!(f, "inet:[{ip}]:{}", addr.port()),
+            },
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A connection whose frames are followed, so that an abnormal end leaves a line in the log and an
+/// idle one can be told from one in the midst of a message.
+pub(crate) struct WatchedStream {
+    stream: Stream,
+    peer: Peer,
+    frames: Frames,
+    /// Resolves when the daemon stops.
+    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    was_idle_at_stop: bool,
+    /// Counts as open until dropped.
+    _connected: (Connected, Open),
+}
+
+impl WatchedStream {
+    pub(super) fn new(
+        stream: Stream,
+        peer: Peer,
+        stopping: CancellationToken,
+        connected: (Connected, Open),
+    ) -> Self {
+        tracing::debug!(%peer, "connected");
+        if let Stream::Tcp(stream) = &stream {
+            // Replies are small and waited for; a failure costs only time.
+            let _ = stream.set_nodelay(true);
+        }
+        Self {
+            stream,
+            peer,
+            frames: Frames::default(),
+            stopping: Box::pin(stopping.cancelled_owned()),
+            was_idle_at_stop: false,
+            _connected: connected,
+        }
+    }
+
+    /// Whether the daemon stops and this connection keeps it from nothing.
+    fn may_end(&mut self, cx: &mut Context<'_>) -> bool {
+        // Polled in any case, so that the end wakes whoever waits for the peer here.
+        let is_stopping = self.stopping.as_mut().poll(cx).is_ready();
+        self.was_idle_at_stop |= is_stopping && self.frames.is_idle();
+        self.was_idle_at_stop
+    }
+}
+
+impl Drop for WatchedStream {
+    fn drop(&mut self) {
+        if self.was_idle_at_stop {
+            tracing::debug!(peer = %self.peer, "closed: the daemon stops");
+        } else if let Some(fault) = self.frames.fault() {
+            tracing::warn!(peer = %self.peer, "milter connection ended abnormally: {fault}");
+        }
+    }
+}
+
+impl AsyncRead for WatchedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.may_end(cx) {
+            return Poll::Ready(Ok(()));
+        }
+        let filled = buf.filled().len();
+        let result = match &mut this.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        this.frames.read(&buf.filled()[filled..]);
+        if this.frames.is_broken() {
+            buf.set_filled(filled);
+            return Poll::Ready(Err(ErrorKind::InvalidData.into()));
+        }
+        result
+    }
+}
+
+impl AsyncWrite for WatchedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
