@@ -81,6 +81,8 @@ struct Found {
     auth: Authentication,
     scan: Option<ScanResult>,
     scan_times: Option<ScanTimes>,
+    /// The limits of time that came in the way.
+    late: Vec<Limit>,
     /// What the beginning of the body says; `None` where reading it did not end in time.
     read: Option<Read>,
     /// The rules that match; `None` likewise.
@@ -143,6 +145,7 @@ impl Inspection {
         if queue_id.is_some() {
             subject.envelope.queue_id = queue_id;
         }
+        let late = lookups.late();
         let Body { hashes, kept, octets, scan } = sink.finish();
         let ((auth, authenticate), (scan, scanned), (read, rules)) = tokio::join!(
             timed(subject.authenticate(&plan, lookups, &hashes)),
@@ -151,11 +154,12 @@ impl Inspection {
         );
         subject.took(authenticate, scanned, rules);
         subject.explain(&auth).await;
-        let (scan, scan_times) = scan.map(|Scanned { result, times }| (result, times)).unzip();
+        let late = subject.late(late, scan.as_ref());
+        let (scan, scan_times) = scan.map(|Scanned { result, times, .. }| (result, times)).unzip();
         subject.reasons.extend(read.as_ref().and_then(Read::unread));
         let judge = |read| subject.judge(read, &auth, scan.as_ref(), octets);
         let hits = read.as_ref().map(judge);
-        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, read, hits })
+        evaluate(subject, &plan, Found { hashes, auth, scan, scan_times, late, read, hits })
     }
 }
 
@@ -295,7 +299,13 @@ fn evaluate(mut subject: Subject, plan: &Plan, found: Found) -> Verdict {
 fn limits(subject: &Subject, found: &Found) -> Vec<Limit> {
     let time = found.hits.is_none().then_some(Limit::MessageTime);
     let body = found.read.as_ref().is_some_and(Read::is_cut).then_some(Limit::KeptBody);
-    [subject.over_limit, time, body].into_iter().flatten().collect()
+    let mut limits: Vec<Limit> = [subject.over_limit, time, body].into_iter().flatten().collect();
+    for limit in &found.late {
+        if !limits.contains(limit) {
+            limits.push(*limit);
+        }
+    }
+    limits
 }
 
 fn findings<'a>(

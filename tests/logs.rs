@@ -209,6 +209,26 @@ fn nobody_is_named_where_personal_data_is_hashed() {
 }
 
 #[test]
+fn a_login_is_not_named_where_it_writes_as_another() {
+    let fixture = Fixture::start("");
+    let of_lists = "joe@example.net EXAMPLE\\\\mary.login\n";
+    fs::write(fixture.dir.path().join("logins"), of_lists).unwrap();
+    let hashed = "personal_data = \"hashed\"\nlevel = \"trace\"";
+    fixture.reload(&format!("{hashed}\n[identity_gate]\nmap = \"hash:logins\""));
+    for user in
+        ["EXAMPLE\\anneke.login", "anneke.login\u{1}", "\"anneke.login\"", "anneke.l\u{f6}gin"]
+    {
+        let mut mail = mail();
+        mail.macros.push((b'M', "{auth_authen}", user));
+        let log = fixture.deliver(&mail);
+        assert!(log.contains("which is not an address of the user ~"), "{user}: {log}");
+        for name in ["anneke", "mary", "joe"] {
+            assert!(!log.contains(name), "{user}: {name} in {log}");
+        }
+    }
+}
+
+#[test]
 fn the_key_of_hashes_is_a_private_file_and_outlives_the_process() {
     let key = |fixture: &Fixture, mode: u32, key: &str| {
         let path = fixture.dir.path().join("log.key");

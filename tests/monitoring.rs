@@ -20,6 +20,14 @@ use support::process::{PATIENCE, free_port};
 use support::zone::Zone;
 use yaml_rust2::YamlLoader;
 
+/// Two rules that every message hits, and one of them changes nothing.
+const RULES: &str = "[[rule]]\nname = \"open\"\nabout = \"x\"\n\
+    when = { header = \"X-None\", missing = true }\n\
+    examples.hit = [\"A: b\"]\nexamples.miss = [\"X-None: b\"]\n\
+    [[rule]]\nname = \"hidden\"\nabout = \"x\"\nshadow = true\naction = \"reject\"\n\
+    when = { header = \"X-None\", missing = true }\n\
+    examples.hit = [\"A: b\"]\nexamples.miss = [\"X-None: b\"]\n";
+
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -88,6 +96,8 @@ fn what_is_scraped_is_as_documented() {
          [limits]\nheader_fields_max = 2\n[telemetry]\nmetrics = \"{metrics}\"\n",
         dns.addr
     );
+    fs::create_dir(dir.path().join("rules")).unwrap();
+    fs::write(dir.path().join("rules/a.toml"), RULES).unwrap();
     let daemon = Daemon::start(dir.path(), "serve", &[], &config);
     let scrape = || http(metrics, "GET /metrics HTTP/1.1");
     let await_line = |wanted: &str| {
@@ -133,10 +143,13 @@ fn what_is_scraped_is_as_documented() {
         "mailseal_limit_reached_total{limit=\"limits.header_fields_max\"} 1",
         "mailseal_stage_seconds_count{stage=\"client\"} 3",
         "mailseal_signing_domains 0",
+        "mailseal_rule_hits_total{rule=\"open\",shadow=\"false\"} 2",
+        "mailseal_rule_hits_total{rule=\"hidden\",shadow=\"true\"} 2",
     ] {
         assert!(text.lines().any(|other| other == line), "{text}\nlacks {line}");
     }
-    let documented = documented();
+    let (documented, docs) = (documented(), read("docs/monitoring.md"));
+    let label = Regex::new(r#"[{,](\w+)=""#).unwrap();
     for line in text.lines().filter(|line| !line.starts_with('#') && line.contains('_')) {
         let Some(name) = line.split(['{', ' ']).next().filter(|name| name.contains('_')) else {
             continue;
@@ -145,6 +158,13 @@ fn what_is_scraped_is_as_documented() {
             let histogram = ["_bucket", "_count", "_sum"];
             let bare = histogram.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
             assert!(documented.contains(name) || documented.contains(bare), "{name}");
+            let row = docs.lines().find(|row| {
+                row.starts_with(&format!("| `{name}` ")) || row.starts_with(&format!("| `{bare}` "))
+            });
+            let said = row.unwrap().split('|').nth(2).unwrap();
+            for label in label.captures_iter(line).filter(|label| &label[1] != "le") {
+                assert!(said.contains(&format!("`{}`", &label[1])), "{name}: {}", &label[1]);
+            }
         }
     }
 }

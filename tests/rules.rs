@@ -219,16 +219,19 @@ fn faults_of_files_are_named() {
     let dir = dir(&["[[rule]]\nname = \"x"]);
     fs::write(dir.path().join("b.toml"), b"name = \"\xff\"").unwrap();
     fs::create_dir(dir.path().join("c.toml")).unwrap();
-    fs::write(dir.path().join("d.toml"), vec![b'#'; (1 << 20) + 1]).unwrap();
+    fs::write(dir.path().join("d.toml"), vec![b'#'; (16 << 20) + 1]).unwrap();
+    // As large as an imported table of some thousands of entries.
+    fs::write(dir.path().join("e.toml"), vec![b'#'; 4 << 20]).unwrap();
     let errors = RuleSet::load(dir.path()).unwrap_err().to_string();
     for said in [
         "a.toml:2:",
         "b.toml: is no text: line 1",
         "c.toml: is a directory",
-        "d.toml: has more than 1 MiB",
+        "d.toml: has more than 16 MiB",
     ] {
         assert!(errors.contains(said), "{said}: {errors}");
     }
+    assert!(!errors.contains("e.toml"), "{errors}");
 }
 
 #[test]

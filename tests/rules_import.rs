@@ -304,4 +304,8 @@ fn the_command_writes_a_new_file() {
     assert_eq!(lost.status.code(), Some(1), "{lost:?}");
     let said = String::from_utf8_lossy(&lost.stderr).into_owned();
     assert!(said.contains("not taken over: 08-broken.header.pcre:11: FILTER"), "{said}");
+    fs::remove_file(&out).unwrap();
+    fs::write(dir.path().join("none.pcre"), "# no entry\n").unwrap();
+    let none = run(dir.path().join("none.pcre").to_str().unwrap());
+    assert_eq!((none.status.code(), out.exists()), (Some(1), false), "{none:?}");
 }

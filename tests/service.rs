@@ -400,6 +400,28 @@ fn connections_past_the_limit_wait() {
     waiting.join().unwrap();
 }
 
+/// Whoever listens there never answers.
+#[test]
+fn a_look_up_that_takes_too_long_names_its_limit() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let servers = format!("servers = [\"{}\"]", silent.local_addr().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let (metrics, config) = telling();
+    for (limits, limit) in
+        [("", "dns.timeout_secs"), ("[limits]\nmessage_secs_max = 1\n", "limits.message_secs_max")]
+    {
+        let secs = if limits.is_empty() { 1 } else { 9 };
+        let offline = OFFLINE.replace("servers = [\"127.0.0.1:1\"]", &servers);
+        let offline = offline.replace("timeout_secs = 1", &format!("timeout_secs = {secs}"));
+        let config = format!("{offline}{config}{limits}");
+        let daemon = Daemon::start(dir.path(), "serve", &[], &config);
+        serves(daemon.addr);
+        await_log(&daemon, &format!(" limits={limit} "));
+        let told = http(metrics, "GET /metrics HTTP/1.1");
+        assert!(told.contains(&format!("{{limit=\"{limit}\"}} 1\n")), "{told}");
+    }
+}
+
 #[test]
 fn running_as_root_is_told() {
     if !nix::unistd::geteuid().is_root() {

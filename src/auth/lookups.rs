@@ -23,7 +23,7 @@ use super::spf::{self, Identity, Spf};
 use crate::dkim::Verification;
 use crate::dkim::digest::BodyHashes;
 use crate::dkim::verify::{Check, HeaderCheck, KeyLookup, Signatures};
-use crate::dns::{Dns, LookupError};
+use crate::dns::{Dns, Late, LookupError};
 use crate::message::address::{Author, Malformed};
 use crate::message::domain::{is_within, normalize};
 use crate::message::envelope::{Client, Envelope};
@@ -47,6 +47,8 @@ pub struct Lookups {
     reads_psl: bool,
     /// Where what is asked is kept, for somebody who wants to read it.
     traces: Option<Traces>,
+    /// What was late, of the message's look-ups and of the connection's.
+    late: (Late, Late),
 }
 
 type Task<T> = AbortOnDropHandle<T>;
@@ -69,6 +71,11 @@ impl Lookups {
         Self { traces: Some(traces), ..Self::default() }
     }
 
+    /// What was late, of the message's look-ups and of the connection's.
+    pub(crate) fn late(&self) -> (Late, Late) {
+        self.late.clone()
+    }
+
     /// Where what is asked is kept, if it is.
     pub(crate) fn traces(&self) -> Option<&Traces> {
         self.traces.as_ref()
@@ -86,7 +93,8 @@ impl Lookups {
     /// Asks for the client's name, where the MTA has not verified one.
     pub fn start_iprev(&mut self, runtime: &Runtime, client: &Client) {
         let Some(addr) = client.addr else { return };
-        let (dns, name) = (self.dns(runtime, "iprev"), client.name.clone());
+        let dns = self.dns(runtime, "iprev").noting(self.late.1.clone());
+        let name = client.name.clone();
         let question = async move { iprev::check(&dns, addr, name.as_deref()).await };
         let task = start(question);
         self.iprev = Some(async { task.await.ok() }.boxed().shared());
@@ -187,7 +195,8 @@ impl Lookups {
 
     /// DNS for one method of one message.
     fn dns(&self, runtime: &Runtime, method: &str) -> Dns {
-        dns(runtime).traced(self.traces.as_ref().map(|traces| traces.of(method)))
+        let traced = dns(runtime).traced(self.traces.as_ref().map(|traces| traces.of(method)));
+        traced.noting(self.late.0.clone())
     }
 
     /// Whether SPF was already asked for.
@@ -198,14 +207,16 @@ impl Lookups {
     /// Forgets what belongs to one message, and keeps what belongs to the connection.
     pub fn forget_message(&mut self) {
         let traces = self.traces.as_ref().map(Traces::of_client);
-        *self = Self { iprev: self.iprev.take(), traces, ..Self::default() };
+        let late = (Late::default(), self.late.1.clone());
+        *self = Self { iprev: self.iprev.take(), traces, late, ..Self::default() };
     }
 
     /// Hands out what one message needs of the connection's look-ups.
     #[must_use]
     pub fn for_message(&mut self) -> Self {
         let (iprev, traces) = (self.iprev.clone(), self.traces.as_ref().map(Traces::of_client));
-        std::mem::replace(self, Self { iprev, traces, ..Self::default() })
+        let late = (Late::default(), self.late.1.clone());
+        std::mem::replace(self, Self { iprev, traces, late, ..Self::default() })
     }
 
     /// Awaits all answers and puts them together.
@@ -235,6 +246,7 @@ impl Lookups {
         let dmarc = match self.dmarc {
             Some(Ok(task)) => {
                 let dns = dns.clone().traced(self.traces.map(|traces| traces.of("dmarc")));
+                let dns = dns.noting(self.late.0);
                 let mut dmarc = dmarc::evaluate(&dns, &answer(task).await, &spf, &dkim).await;
                 if let Some(author) = dmarc.author_domain.as_deref().filter(|_| self.reads_psl) {
                     dmarc.psl = Some(suffix::read(&dns, author, &spf, &dkim).await);

@@ -110,7 +110,7 @@ impl Loaded {
     /// The configuration of a file.
     pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
         let base = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&source::read(path)?, path, base)
+        Self::parse(&source::read(path, source::FILE_BYTES_MAX)?, path, base)
     }
 
     /// The configuration in a text; `path` names it in errors, and relative directories are joined

@@ -17,14 +17,14 @@ use super::warnings::warnings;
 use crate::file;
 
 /// No config file of people is larger.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The text of a file. One with nothing in it was cut off, by an editor or a full disk: taken for
+/// The text of a file that has at most so many octets. One with nothing in it was cut off, by an editor or a full disk: taken for
 /// no settings at all, it would put the defaults in force.
-pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
+pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<String, ConfigErrors> {
     let unreadable = |reason: String| ConfigErrors::Unreadable { path: path.to_owned(), reason };
     let missing = "mailseal config default prints one to start with";
-    let text = file::text(path, FILE_BYTES_MAX)
+    let text = file::text(path, bytes_max)
         .map_err(|error| unreadable(error.hint_if_missing(missing).reason()))?;
     if text.is_empty() {
         return Err(unreadable("is empty; write it anew, or remove it".to_owned()));

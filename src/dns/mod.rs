@@ -10,6 +10,7 @@ pub mod drift;
 mod exchange;
 mod failures;
 pub mod key_record;
+mod late;
 pub mod lint;
 mod name;
 mod observation;
@@ -23,6 +24,7 @@ pub mod update;
 mod wanted;
 
 pub use authority::Authority;
+pub use late::Late;
 pub use observation::{Answer, Observation, Shown, Txt};
 pub use resolver::{Dns, LookupError, Mx, Resolver};
 pub use servers::ResolverError;

@@ -22,6 +22,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::time::{Instant, timeout_at};
 
 use super::failures::Failures;
+use super::late::Late;
 use super::name;
 use super::servers::{Failure, NO_ANSWER, ResolverError, Servers};
 use super::trace::Trace;
@@ -46,6 +47,11 @@ impl LookupError {
     /// Whether DNS said that there is nothing (RFC 7208 §4.6.4's void look-up).
     pub fn is_void(&self) -> bool {
         matches!(self, Self::NotFound | Self::Empty)
+    }
+
+    /// Whether no server answered in time.
+    fn is_late(&self) -> bool {
+        matches!(self, Self::Temporary(cause) if cause == NO_ANSWER)
     }
 }
 
@@ -103,7 +109,7 @@ impl Resolver {
 
     /// Look-ups that end by the deadline.
     pub fn until(&self, deadline: Instant) -> Dns {
-        Dns { shared: Arc::clone(&self.shared), deadline, trace: None }
+        Dns { shared: Arc::clone(&self.shared), deadline, trace: None, late: Late::default() }
     }
 
     /// Where the servers are that it asks.
@@ -123,6 +129,7 @@ pub struct Dns {
     shared: Arc<Shared>,
     deadline: Instant,
     trace: Option<Trace>,
+    late: Late,
 }
 
 impl Dns {
@@ -130,6 +137,12 @@ impl Dns {
     #[must_use]
     pub fn traced(self, trace: Option<Trace>) -> Self {
         Self { trace, ..self }
+    }
+
+    /// The same, with what was late remembered there.
+    #[must_use]
+    pub fn noting(self, late: Late) -> Self {
+        Self { late, ..self }
     }
 
     /// All TXT records of the name, each one's character-strings joined without a blank.
@@ -229,6 +242,9 @@ impl Dns {
         };
         if let Some((trace, number)) = traced {
             trace.answer(number, &answers);
+        }
+        if answers.as_ref().is_err_and(LookupError::is_late) {
+            self.late.note(Instant::now() >= self.deadline);
         }
         let records: Vec<T> = answers?.iter().filter_map(|record| pick(&record.data)).collect();
         if records.is_empty() { Err(LookupError::Empty) } else { Ok(records) }

@@ -21,6 +21,10 @@ pub enum Limit {
     MessageTime,
     /// What the rules see of a body.
     KeptBody,
+    /// The time of a look-up.
+    DnsTime,
+    /// The time that a scan may take once the message is there.
+    ScanTime,
     /// Connections at once.
     Connections,
 }
@@ -36,6 +40,8 @@ impl Limit {
             Self::Memory => "limits.memory_bytes_max",
             Self::MessageTime => "limits.message_secs_max",
             Self::KeptBody => "rules.body_bytes_max",
+            Self::DnsTime => "dns.timeout_secs",
+            Self::ScanTime => "clamav.timeout_secs",
             Self::Connections => "milter.connections_max",
         }
     }

@@ -1,13 +1,18 @@
 //! What verifying a message starts, and what it gives.
 
+use tokio::time::Instant;
+
 use super::{Plan, Subject};
 use crate::auth::lookups::Lookups;
 use crate::auth::{Authentication, arc};
 use crate::dkim::digest::{BodyHashes, BodyWant};
 use crate::dkim::verify::{self, Check};
+use crate::dns::Late;
 use crate::message::envelope::Client;
+use crate::message::limit::Limit;
 use crate::message::origin::Origin;
 use crate::message::received::{self, ReceivedFrom};
+use crate::scan::Scanned;
 
 impl Subject {
     /// Starts what the envelope has not started yet, and what the header tells to look up.
@@ -51,6 +56,18 @@ impl Subject {
             self.envelope.client.addr = None;
             self.reasons.push("SPF not checked: the relay names no client".to_owned());
         }
+    }
+
+    /// The limits of time by which look-ups and the scan were cut short.
+    pub(super) fn late(&self, (own, client): (Late, Late), scan: Option<&Scanned>) -> Vec<Limit> {
+        let is_scan = scan.is_some_and(|scan| scan.is_late);
+        let is_over = Instant::now() >= self.deadline;
+        let reached = [
+            (Limit::DnsTime, own.is_look_up() || client.is_look_up()),
+            (Limit::ScanTime, is_scan && !is_over),
+            (Limit::MessageTime, own.is_message() || client.is_message() || is_scan && is_over),
+        ];
+        reached.into_iter().filter_map(|(limit, is_reached)| is_reached.then_some(limit)).collect()
     }
 
     pub(super) async fn authenticate(

@@ -21,6 +21,8 @@ use crate::config::source::{self, faulty};
 use crate::config::value::{Located, Value, text};
 
 const RULE_FIELDS: &[&str] = &["name", "about", "table", "lines", "when", "examples", "untested"];
+/// What is made of a table of Postfix's has some 300 octets an entry, and such tables have thousands.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const EXAMPLES_SHAPE: &str = "each rule has a hit and a miss: examples.hit = ['...']";
 const EXAMPLES_FIELDS: &[&str] = &["hit", "miss"];
 
@@ -39,7 +41,8 @@ impl RuleFile {
         names: &mut Names,
         lists: &mut Lists,
     ) -> Result<Self, ConfigErrors> {
-        let origin = Arc::new(Origin { path: path.to_owned(), text: source::read(path)? });
+        let text = source::read(path, FILE_BYTES_MAX)?;
+        let origin = Arc::new(Origin { path: path.to_owned(), text });
         let (root, syntax) = DeTable::parse_recoverable(&origin.text);
         let mut reader = Reader { origin: &origin, faults: Vec::new(), names, lists };
         let rules = reader.rules(root.get_ref());

@@ -55,6 +55,8 @@ pub struct Scanned {
     pub result: ScanResult,
     /// How long it took.
     pub times: ScanTimes,
+    /// Whether its time was over before there was one.
+    pub is_late: bool,
 }
 
 /// How long the scan of a message took.

@@ -149,7 +149,7 @@ impl Scan {
         let result = match &mut self.progress {
             Progress::Settled { result, at } => {
                 let times = ScanTimes { wait: Duration::ZERO, whole: *at - self.opened };
-                return Scanned { result: result.clone(), times };
+                return Scanned { result: result.clone(), times, is_late: false };
             }
             Progress::Streaming { feed, talk } => {
                 // Where the end is not wanted, sending it fails.
@@ -158,10 +158,12 @@ impl Scan {
             }
         };
         let wait = waiting_since.elapsed();
+        let is_late = result.is_err();
         let late = || self.blame(&format!("did not answer within {} s", wait.as_secs()));
         let result = result.unwrap_or_else(|_| late());
         self.log(&result, wait);
-        Scanned { result, times: ScanTimes { wait, whole: self.opened.elapsed() } }
+        let times = ScanTimes { wait, whole: self.opened.elapsed() };
+        Scanned { result, times, is_late }
     }
 
     /// Holds it against the server that is asked that this scan ends without a verdict.

@@ -101,7 +101,10 @@ pub(super) fn sentence<'a>(sentence: &'a str, known: &[String]) -> Cow<'a, str> 
         Some(hasher) => {
             let mut said = Cow::Borrowed(sentence);
             for name in known {
-                said = Cow::Owned(replace_words(&said, name, &hasher.one(name)));
+                let hash = hasher.one(name);
+                for form in forms(name) {
+                    said = Cow::Owned(replace_words(&said, &form, &hash));
+                }
             }
             Cow::Owned(hasher.addresses(&said).unwrap_or_else(|| said.into_owned()))
         }
@@ -185,6 +188,14 @@ fn domain(text: &str) -> &str {
     let is_part = |c: char| c.is_alphanumeric() || ".-_[]:".contains(c);
     let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
     text[..end].trim_end_matches(['.', ':'])
+}
+
+/// A name as it can stand in a sentence: as it is, and made safe to show.
+fn forms(name: &str) -> impl Iterator<Item = String> {
+    let safe = [text::visible(name), text::shown(name)];
+    let is_name = |form: &String| form.contains(char::is_alphanumeric);
+    std::iter::once(name.to_owned())
+        .chain(safe.into_iter().filter(move |form| form.as_str() != name && is_name(form)))
 }
 
 /// Whether it was hashed before.

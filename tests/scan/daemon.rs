@@ -135,7 +135,7 @@ fn sixty_four_messages_at_once_leave_the_memory_flat() {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         for outcome in &outcomes {
-            assert_eq!(status(outcome), Some("Clean"));
+            assert_eq!(status(outcome), Some("Clean"), "{}", daemon.log());
         }
         daemon.peak_memory_kib()
     };

@@ -112,6 +112,23 @@ async fn the_wait_and_the_whole_scan_are_told_apart() {
     assert_eq!(told.value("scan_wait_seconds_bucket{le=\"+Inf\"}"), Some(1.0));
 }
 
+/// clamd is there, and does not come to an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_takes_too_long_names_its_limit() {
+    let slow = fake::start(Fake::TakesItsTime(9_000)).await;
+    for (config, limit) in [
+        ("timeout_secs = 1\n", "clamav.timeout_secs"),
+        ("timeout_secs = 9\n[limits]\nmessage_secs_max = 1\n", "limits.message_secs_max"),
+    ] {
+        let told = Told::start(&offline(&[&slow.endpoint], config));
+        let outcome = deliver(told.daemon.addr, b"Hello\r\n");
+        assert_eq!(status(&outcome), Some("Unscanned (scan failed)"));
+        let log = told.daemon.log();
+        assert!(log.contains(&format!(" limits={limit} ")), "{log}");
+        assert_eq!(told.value(&format!("limit_reached_total{{limit=\"{limit}\"}}")), Some(1.0));
+    }
+}
+
 #[test]
 fn a_server_that_rests_is_told_and_a_reload_brings_its_own_servers() {
     let mut clamd = Clamd::start(25 << 20);

@@ -69,11 +69,14 @@ pub(crate) fn run(args: &Import) -> anyhow::Result<Outcome> {
         .collect();
     let imported = import(&sources);
     match &args.out {
+        // A table without entries is hardly the one that was meant, and an empty file no rules.
+        _ if imported.rules == 0 => {}
         Some(path) => write_new(path, &imported.text)?,
         None => print(imported.text.trim_end())?,
     }
     report(&imported);
-    Ok(if imported.lost.is_empty() { Outcome::Done } else { Outcome::FaultFound })
+    let is_whole = imported.lost.is_empty() && imported.rules > 0;
+    Ok(if is_whole { Outcome::Done } else { Outcome::FaultFound })
 }
 
 fn report(imported: &Imported) {
@@ -83,6 +86,9 @@ fn report(imported: &Imported) {
         for line in lines {
             complain(&format!("{what}: {}", plain(line)));
         }
+    }
+    if *rules == 0 {
+        complain("nothing to import; name the text of a table that has entries");
     }
     complain(&format!(
         "{rules} rules; {} notes, {} skipped by Postfix, too, {} not taken over",
@@ -136,9 +142,19 @@ fn table(name: &str, kinds: Vec<Kind>, given: Option<TableType>) -> anyhow::Resu
         }
     };
     let path = Path::new(path);
-    let text = file::octets(path, TABLE_BYTES_MAX)?;
+    let text = octets(path)?;
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Table { file, dialect, kinds, text })
+}
+
+/// What a table says, in whatever charset. What `postmap` makes of tables has NULs, and is none.
+fn octets(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let octets = file::octets(path, TABLE_BYTES_MAX)?;
+    if octets.contains(&0) {
+        let path = file::plain(path);
+        anyhow::bail!("{path}: is no text: it has a NUL; name the table that people write");
+    }
+    Ok(octets)
 }
 
 /// Writes a file that is not there yet.

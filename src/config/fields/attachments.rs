@@ -74,7 +74,7 @@ pub(super) const ATTACHMENTS: &[Field] = &[
     ),
     key(
         "body_bytes_max",
-        "4194304",
+        "1048576",
         "How many octets of a body are looked at, and so are kept while it comes, from 4096 to\n\
          67108864; of plain text without attachments nothing is. The names of what begins later are\n\
          not seen, which a reason says.",
