@@ -79,8 +79,8 @@ impl Bench {
             ("40 MB", 40 << 20, 8),
         ] {
             let message = corpus::message(0, octets, 0);
-            let verify = self.cost(daemon, &self.key.sign(&message, 1), count, Sender::Stranger);
-            row(name, &[verify, self.cost(daemon, &message, count, Sender::User)]);
+            let verify = Self::cost(daemon, &self.key.sign(&message, 1), count, Sender::Stranger);
+            row(name, &[verify, Self::cost(daemon, &message, count, Sender::User)]);
         }
     }
 
@@ -90,8 +90,8 @@ impl Bench {
             [("10", 0, 800), ("100", 90, 800), ("1,000", 990, 200), ("10,000", 9_990, 40)]
         {
             let message = corpus::message(0, 4 << 10, more);
-            let verify = self.cost(daemon, &self.key.sign(&message, 1), count, Sender::Stranger);
-            row(name, &[verify, self.cost(daemon, &message, count, Sender::User)]);
+            let verify = Self::cost(daemon, &self.key.sign(&message, 1), count, Sender::Stranger);
+            row(name, &[verify, Self::cost(daemon, &message, count, Sender::User)]);
         }
     }
 
@@ -99,7 +99,7 @@ impl Bench {
         head("signatures", &["verify"]);
         for signatures in [1, 2, 5, 10, 20, 50, 100] {
             let message = self.key.sign(&corpus::message(0, 4 << 10, 0), signatures);
-            let cost = self.cost(daemon, &message, 400, Sender::Stranger);
+            let cost = Self::cost(daemon, &message, 400, Sender::Stranger);
             row(&signatures.to_string(), &[cost]);
         }
     }
@@ -111,7 +111,7 @@ impl Bench {
         for connections in [1, 10, 100, 1_000, 2_000] {
             let connect = |_| Mta::connect_unix(&daemon.socket).unwrap();
             idle.extend((idle.len()..connections).map(connect));
-            let cost = self.cost(daemon, &message, 800, Sender::Stranger);
+            let cost = Self::cost(daemon, &message, 800, Sender::Stranger);
             row(&connections.to_string(), &[cost, memory_mb(daemon.id())]);
         }
     }
@@ -126,7 +126,7 @@ impl Bench {
             let daemon = self.daemon(&name, &format!("[rules]\ndir = \"{}\"\n", dir.display()));
             let cost = |octets| {
                 let message = self.key.sign(&corpus::message(0, octets, 0), 1);
-                self.cost(&daemon, &message, 400, Sender::Stranger)
+                Self::cost(&daemon, &message, 400, Sender::Stranger)
             };
             row(&rules.to_string(), &[cost(4 << 10), cost(40 << 10), memory_mb(daemon.id())]);
         }
@@ -139,7 +139,7 @@ impl Bench {
             let keys = self.store(&name, count);
             let daemon = self.daemon(&name, &format!("[sign]\nkeys = \"{}\"\n", keys.display()));
             let message = corpus::message(0, 4 << 10, 0);
-            let cost = self.cost(&daemon, &message, 800, Sender::User);
+            let cost = Self::cost(&daemon, &message, 800, Sender::User);
             row(&count.to_string(), &[cost, memory_mb(daemon.id())]);
         }
     }
@@ -199,7 +199,7 @@ impl Bench {
     }
 
     /// Processor time of a message, in ms.
-    fn cost(&self, daemon: &Daemon, message: &Message, count: usize, sender: Sender) -> f64 {
+    fn cost(daemon: &Daemon, message: &Message, count: usize, sender: Sender) -> f64 {
         let letters = [Letter::new(message)];
         let once = |count| load(&daemon.socket, daemon.id(), &letters, count, sender, SHAPE).cpu_ms;
         once(count.min(40));

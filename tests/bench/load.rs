@@ -70,7 +70,9 @@ impl Letter {
             let len: usize = payload.iter().map(|part| part.len()).sum();
             frames.extend_from_slice(&u32::try_from(len + 1).unwrap().to_be_bytes());
             frames.push(kind);
-            payload.iter().for_each(|part| frames.extend_from_slice(part));
+            for part in payload {
+                frames.extend_from_slice(part);
+            }
         };
         frame(b'M', &[b"<", self.from.as_bytes(), b">\0"]);
         frame(b'R', &[b"<ann@example.org>\0"]);
@@ -78,7 +80,9 @@ impl Letter {
             frame(b'L', &[name, b"\0", value, b"\0"]);
         }
         frame(b'N', &[]);
-        self.body.chunks(65_535).for_each(|chunk| frame(b'B', &[chunk]));
+        for chunk in self.body.chunks(65_535) {
+            frame(b'B', &[chunk]);
+        }
         frame(b'D', &[b"Ei\0QUEUEID\0"]);
         frames
     }
