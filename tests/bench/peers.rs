@@ -1,0 +1,139 @@
+//! mailseal beside Debian's OpenDKIM, OpenDMARC and rspamd, on one machine, in one run:
+//!
+//!     apt-get install opendkim opendmarc rspamd
+//!     cargo bench --bench peers
+//!
+//! as root, in about three minutes. Each filter does the part that it can: signs with one RSA key of
+//! 2048 bits for 20 domains; or verifies, OpenDKIM DKIM, OpenDMARC SPF and DMARC behind it, rspamd
+//! SPF, DKIM, DMARC and ARC, mailseal those and iprev. Rounds of all filters are interleaved, so that
+//! noise hits all alike, and medians shown. Load and DNS server share the machine with the filters:
+//! compare processor time first, rates second. DNS answers at once.
+//!
+//! It fails at nothing: figures differ between machines, and the ratios are what to read.
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
+#![allow(clippy::cast_precision_loss, reason = "its counts are small")]
+#![allow(dead_code, unreachable_pub, reason = "it uses a part of what tests share")]
+
+mod corpus;
+mod load;
+#[path = "../support/message.rs"]
+mod message;
+mod rivals;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use corpus::Key;
+use load::{Cost, Letter, Sender, Shape, load, memory_mb};
+use support::dns::DnsServer;
+use support::zone::Zone;
+
+/// Where DNS answers: the port that OpenDKIM and OpenDMARC ask cannot be chosen.
+const DNS: Ipv4Addr = Ipv4Addr::new(127, 53, 17, 1);
+const ROUNDS: usize = 5;
+const SHAPE: Shape = Shape { connections: 8, messages_each: 10 };
+
+/// A filter that listens.
+struct Filter {
+    name: &'static str,
+    /// The processes that a message passes, one after the other, and where each listens.
+    stations: Vec<(u32, PathBuf)>,
+}
+
+/// What is played to all filters.
+struct Work {
+    name: &'static str,
+    letters: Vec<Letter>,
+    messages: usize,
+}
+
+#[tokio::main]
+async fn main() {
+    let key = Key::generate();
+    let zone = Zone::parse(&key.zone());
+    let _dns = DnsServer::start_at(SocketAddr::from((DNS, 53)), zone).await.unwrap();
+    tokio::task::spawn_blocking(move || measure(&key)).await.unwrap();
+}
+
+fn measure(key: &Key) {
+    let dir = tempfile::tempdir().unwrap();
+    let rivals = rivals::Rivals::start(dir.path(), key, DNS);
+    let plain = |sign: usize| {
+        let letters = move |messages: Vec<message::Message>| -> Vec<Letter> {
+            messages.iter().map(|message| Letter::new(&key.sign(message, sign))).collect()
+        };
+        [
+            Work { name: "all sizes", letters: letters(corpus::mixed()), messages: 300 },
+            Work { name: "4 KB", letters: letters(corpus::sized(40, 4 << 10)), messages: 600 },
+            Work { name: "4 MB", letters: letters(corpus::sized(4, 4 << 20)), messages: 24 },
+        ]
+    };
+    println!(
+        "Processor time of the filter a message, in ms; messages a second and the wait at the"
+    );
+    println!(
+        "end of a message (p50 / p99, ms) with {} connections; memory in MB.",
+        SHAPE.connections
+    );
+    for (title, filters, sender, works) in [
+        ("Signing, RSA-2048", rivals.signers(), Sender::User, plain(0)),
+        ("Verifying", rivals.verifiers(), Sender::Stranger, plain(1)),
+    ] {
+        for work in works {
+            println!("\n### {title}, {}\n", work.name);
+            println!("| filter | CPU | x mailseal's | messages/s | wait | memory |");
+            println!("|---|---|---|---|---|---|");
+            table(&filters, &work, sender);
+        }
+    }
+}
+
+fn table(filters: &[Filter], work: &Work, sender: Sender) {
+    let mut rounds: Vec<Vec<Cost>> = filters.iter().map(|_| Vec::new()).collect();
+    for round in 0..=ROUNDS {
+        for (filter, costs) in filters.iter().zip(&mut rounds) {
+            let cost = filter.cost(work, sender);
+            // The first round is to warm up.
+            if round > 0 {
+                costs.push(cost);
+            }
+        }
+    }
+    let ours = median(&rounds[0], |cost| cost.cpu_ms);
+    for (filter, costs) in filters.iter().zip(&rounds) {
+        let cpu = median(costs, |cost| cost.cpu_ms);
+        println!(
+            "| {} | {cpu:.2} | {:.1} | {:.0} | {:.2} / {:.2} | {:.0} |",
+            filter.name,
+            cpu / ours,
+            median(costs, |cost| cost.rate),
+            median(costs, |cost| cost.percentile(50)),
+            median(costs, |cost| cost.percentile(99)),
+            filter.stations.iter().map(|(process, _)| memory_mb(*process)).sum::<f64>(),
+        );
+    }
+}
+
+impl Filter {
+    /// A message passes one station after the other: their costs and waits add up.
+    fn cost(&self, work: &Work, sender: Sender) -> Cost {
+        let costs = self.stations.iter().map(|(process, socket)| {
+            load(socket, *process, &work.letters, work.messages, sender, SHAPE)
+        });
+        let sum = |a: Cost, b: Cost| Cost {
+            cpu_ms: a.cpu_ms + b.cpu_ms,
+            rate: 1.0 / (1.0 / a.rate + 1.0 / b.rate),
+            waits_ms: a.waits_ms.iter().zip(&b.waits_ms).map(|(a, b)| a + b).collect(),
+        };
+        costs.reduce(sum).unwrap()
+    }
+}
+
+fn median(costs: &[Cost], what: impl Fn(&Cost) -> f64) -> f64 {
+    let mut values: Vec<f64> = costs.iter().map(what).collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
