@@ -176,6 +176,49 @@ fn readings_of_readings_are_bounded() {
     );
 }
 
+/// A multipart whose end is followed by one more delimiter has two readings; what is in both of them is
+/// read once, or it were there 2^20 times.
+#[test]
+fn what_two_readings_share_is_read_once() {
+    let opened: String = (0..20)
+        .map(|n| format!("--b{n}\nContent-Type: multipart/mixed; boundary=b{}\n\n", n + 1))
+        .collect();
+    let closed: String =
+        (0..=20).rev().map(|n| format!("--b{n}--\n--b{n}\n\nafter {n}\n")).collect();
+    let message = format!(
+        "Content-Type: multipart/mixed; boundary=b0\n\n{opened}--b20\n\nthe one text\n{closed}"
+    );
+    with(&message, |mime| {
+        assert_eq!(mime.decoded().matches("the one text").count(), 1, "{}", mime.decoded());
+        assert!(mime.decoded().contains("after 0"));
+        assert!(mime.parts().len() < 100);
+        assert_eq!(mime.limits(), []);
+    });
+}
+
+/// No reading makes a text that is many times as large as its message.
+#[test]
+fn text_is_bounded_by_its_body() {
+    let types = "Content-Type: text/plain\nContent-Type: text/html\n";
+    let part = format!("--a\n{types}Content-Transfer-Encoding: base64\n\n");
+    let text = "QUJD".repeat(5_000);
+    let ends: String = (0..20).map(|n| format!("--a{}\n", " ".repeat(n))).collect();
+    let message =
+        format!("Content-Type: multipart/mixed; boundary=a\n\n{part}{text}\n{ends}--a--\n");
+    with(&message, |mime| assert!(mime.decoded().len() <= 4 * message.len()));
+}
+
+/// Unpackers differ in which of two members of one path they keep.
+#[test]
+fn both_members_of_one_path_are_looked_into() {
+    let (harmless, evil) = (zip(&[("a.txt", b"x")], false), zip(&[("evil.exe", b"MZ")], false));
+    let outer = zip(&[("docs.zip", &harmless), ("docs.zip", &evil)], false);
+    attached(&outer, "docs.zip", |mime| {
+        let paths = paths(mime);
+        assert!(paths.iter().any(|path| path == "evil.exe"), "{paths:?}");
+    });
+}
+
 #[test]
 fn a_multipart_in_itself_is_named() {
     let message = "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=b\n\n\

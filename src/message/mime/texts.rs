@@ -8,6 +8,12 @@ use super::ambiguity::{Ambiguity, Limit};
 use super::part::{Part, content};
 use crate::message::text::{LINKS_MAX, Link, charset, find_links, html, html_link};
 
+/// How many times as large as its body a message's text may be: an octet of some charsets takes three
+/// in UTF-8. What says to be more is read in many readings, to cost the reader time.
+const GROWTH_MAX: usize = 3;
+/// What a body may be short of that.
+const OCTETS_MIN: usize = 4_096;
+
 /// What a reader sees of all text parts.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
@@ -35,10 +41,8 @@ impl Texts {
     fn add_part(&mut self, mime: &Mime<'_>, index: usize, part: &Part) {
         for encoding in &part.encodings {
             let octets = mime.octets_of(part);
-            let room = mime
-                .tree_limits()
-                .text_bytes_max
-                .saturating_sub(self.shown.len() + self.hidden.len());
+            let most = mime.limits.text_bytes_max.min(GROWTH_MAX * mime.body.len() + OCTETS_MIN);
+            let room = most.saturating_sub(self.shown.len() + self.hidden.len());
             if octets.len() > room {
                 self.limits.insert(Limit::Text);
             }

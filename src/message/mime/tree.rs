@@ -4,7 +4,7 @@
 //! part around it does. Each level reads its octets again, once for each of its readings; so the work
 //! is bounded by the depth, and by a budget of octets besides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use super::MimeLimits;
@@ -33,6 +33,10 @@ pub(super) struct Tree<'a> {
     pub found_limits: BTreeSet<Limit>,
     /// How many octets may still be read.
     budget: usize,
+    /// The entities that were read, by buffer, range and whether they are messages where they say
+    /// nothing. One that another reading of what is around it has, too, is read once: with two readings
+    /// a level it would be there 2^depth times.
+    entities: HashSet<(usize, Range<usize>, bool)>,
 }
 
 /// Where a part stands.
@@ -73,6 +77,7 @@ pub(super) fn build<'a>(
         ambiguities: BTreeSet::new(),
         found_limits: BTreeSet::new(),
         budget: PASSES_MAX * (body.len() + OCTETS_MIN),
+        entities: HashSet::new(),
     };
     if is_cut {
         tree.found_limits.insert(Limit::BodyCut);
@@ -270,6 +275,10 @@ impl Tree<'_> {
 
     /// Adds the part or message that lies there with its own header.
     fn entity(&mut self, default_type: &str, place: Place<'_>, range: Range<usize>) {
+        let is_message = default_type == "message/rfc822";
+        if !self.entities.insert((place.buffer, range.clone(), is_message)) {
+            return;
+        }
         let octets = self.octets(place.buffer, range.clone());
         let header = header::read(octets, place.is_cut);
         let facts = Facts::read(header.fields(octets), default_type);

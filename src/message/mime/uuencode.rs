@@ -10,6 +10,9 @@ use crate::message::text::guessed;
 /// The most files in one text.
 const FILES_MAX: usize = 100;
 
+/// Some encoders end a line with a checksum.
+const CHECKSUM_MAX: usize = 2;
+
 /// The files in a text.
 pub(super) fn files(text: &[u8], part: usize, is_cut: bool) -> Vec<Attachment> {
     let starts = memmem::find_iter(text, b"begin ");
@@ -23,9 +26,15 @@ fn file(text: &[u8], part: usize, is_cut: bool) -> Option<Attachment> {
     let (_, mode, file_name) = (words.next()?, words.next()?, words.next()?);
     let is_mode =
         (3..=4).contains(&mode.len()) && mode.iter().all(|digit| matches!(digit, b'0'..=b'7'));
-    let line = lines.next()?.trim_ascii_end();
+    let line = lines.next()?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let length = usize::from(line.first()?.wrapping_sub(b' ') & 0x3f);
-    let is_line = line.len() > length.div_ceil(3) * 4
+    // Old encoders write a blank for zero, and what carries mail may take blanks from a line's end.
+    let encoded = length.div_ceil(3) * 4;
+    let mut line = line.to_vec();
+    line.resize(line.len().max(1 + encoded), b' ');
+    let is_line = line.trim_ascii_end().len() > 1
+        && line.len() <= 1 + encoded + CHECKSUM_MAX
         && line.iter().all(|octet| matches!(octet, b' '..=b'`'));
     if !is_mode || !is_line || length == 0 {
         return None;
@@ -36,7 +45,7 @@ fn file(text: &[u8], part: usize, is_cut: bool) -> Option<Attachment> {
         part,
         names: vec![file_name],
         types: vec!["application/octet-stream".to_owned()],
-        true_type: kind::of(&decoded(line.get(1..)?)),
+        true_type: kind::of(&decoded(line.get(1..=encoded)?)),
         members: Vec::new(),
         is_archive: false,
         is_encrypted: false,
@@ -65,6 +74,12 @@ mod tests {
         let text = b"hello\nbegin 644 a.exe\nM35J0``,````$````__\\``+@`````````0```````````````````````````\n`\nend\n";
         let found = files(text, 0, false);
         assert_eq!(found[0].names, ["a.exe"]);
+        // The same with blanks for zeros, those at the line's end lost on the way.
+        let blanks = b"begin 644 a.exe\r\nM35J0  ,    $    __\\  +@\r\n \r\nend\r\n";
+        let found_again = files(blanks, 0, false);
+        assert_eq!(found_again[0].names, ["a.exe"]);
+        assert_eq!(found_again[0].true_type, found[0].true_type);
+        assert!(found[0].true_type.is_some());
         assert!(files(b"begin 644 words\nof a sentence\n", 0, false).is_empty());
         assert!(files(b"We begin 644 a.exe\nM35J0\n", 0, false).is_empty());
     }

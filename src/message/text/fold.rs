@@ -84,8 +84,9 @@ fn spacing_mark(c: char) -> char {
         | '\u{b8}'
         | '\u{2d8}'..='\u{2dd}'
         | '\u{1fbd}'..='\u{1fc1}' => '`',
-        // Signs of a trade mark would become letters.
-        '\u{2122}' | '\u{2120}' => ' ',
+        // Signs of a trade mark would become letters; signs of a blessing whole sentences, eleven times
+        // as long as they are.
+        '\u{2122}' | '\u{2120}' | '\u{fdfa}' | '\u{fdfb}' => ' ',
         c => c,
     }
 }

@@ -32,7 +32,8 @@ pub(super) enum Method {
 /// The most entries that are found.
 const ENTRIES_MAX: usize = 65_536;
 
-/// All members, those that both lists have once.
+/// All members, those that both lists have once. Where an archive has two of one path, unpackers differ
+/// in which they keep: both are there.
 pub(super) fn entries(archive: &[u8]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut paths = HashSet::new();
@@ -43,7 +44,8 @@ pub(super) fn entries(archive: &[u8]) -> Vec<Entry> {
             _ => None,
         };
         let Some(entry) = entry else { continue };
-        if paths.insert((entry.path.clone(), entry.is_encrypted)) {
+        let is_new = paths.insert((entry.path.clone(), entry.is_encrypted));
+        if is_new || entry.data.is_some() {
             entries.push(entry);
         }
         if entries.len() >= ENTRIES_MAX {
