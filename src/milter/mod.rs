@@ -25,10 +25,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use self::occupancy::Occupancy;
 use crate::runtime::Runtime;
+
+/// How long connections may take to close once no message is open, or none is waited for any more.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// What a connection needs to know of the daemon.
 pub(crate) struct Service {
@@ -69,5 +73,12 @@ pub(crate) async fn run(
             tracing::warn!(open, "messages cut off: they did not end within limits.drain_secs_max");
         }
     };
-    indymilter::run(sockets, callbacks::callbacks(&Arc::new(service)), config, drained).await
+    let drained = drained.shared();
+    let serving =
+        indymilter::run(sockets, callbacks::callbacks(&Arc::new(service)), config, drained.clone());
+    tokio::select! {
+        served = serving => served,
+        // Sessions at work on the end of a message do not hear of it.
+        () = async { drained.await; tokio::time::sleep(CLOSING).await } => Ok(()),
+    }
 }
