@@ -257,6 +257,9 @@ fn soften(
     (Disposition::Quarantine, Some(unrefusable.to_owned()))
 }
 
+/// RFC 5321 §4.5.3.1.5: a line of a reply has 512 octets, with its codes and our queue id.
+const REPLY_CHARS_MAX: usize = 400;
+
 fn reply(disposition: Disposition, finding: &Finding, queue_id: Option<&str>) -> Option<Reply> {
     let (code, enhanced) = match disposition {
         Disposition::Reject => (finding.code, format!("5{}", &finding.enhanced[1..])),
@@ -264,9 +267,11 @@ fn reply(disposition: Disposition, finding: &Finding, queue_id: Option<&str>) ->
         _ => return None,
     };
     let told = finding.told.as_ref().unwrap_or(&finding.cause);
+    let cut = if told.chars().nth(REPLY_CHARS_MAX).is_some() { "..." } else { "" };
+    let told: String = told.chars().take(REPLY_CHARS_MAX).chain(cut.chars()).collect();
     let text = match queue_id {
         Some(id) => format!("{told} (queue id {})", text::visible(id)),
-        None => told.clone(),
+        None => told,
     };
     // A percent sign is a directive to the MTA's formatting of replies.
     Some(Reply { code, enhanced, text: text.replace('%', "_") })
@@ -277,10 +282,7 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
     let addr = envelope.client.addr;
     addr.is_some_and(|addr| exempt.networks.iter().any(|net| net.contains(&addr)))
         || exempt.domains.iter().any(|domain| author.domain() == Some(domain.as_str()))
-        || envelope
-            .recipients
-            .iter()
-            .any(|recipient| exempt.recipients.iter().any(|entry| is_or_is_at(recipient, entry)))
+        || goes_to_exempt_alone(exempt, &envelope.recipients)
         || findings
             .auth
             .arc
@@ -289,6 +291,13 @@ fn names(exempt: &Exempt, findings: &Findings<'_>) -> bool {
             .is_some_and(|sealer| exempt.sealers.iter().any(|domain| domain == sealer))
         || list_id(headers)
             .is_some_and(|id| exempt.lists.iter().any(|list| list.eq_ignore_ascii_case(id)))
+}
+
+/// Anybody may add a recipient that is exempt; the others are not for that.
+fn goes_to_exempt_alone(exempt: &Exempt, recipients: &[String]) -> bool {
+    let is_exempt =
+        |recipient: &String| exempt.recipients.iter().any(|entry| is_or_is_at(recipient, entry));
+    !recipients.is_empty() && recipients.iter().all(is_exempt)
 }
 
 /// The identifier of the list that a message came by (RFC 2919 §3).

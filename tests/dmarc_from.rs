@@ -46,6 +46,9 @@ fn one_author_domain() {
         "a (x) @ (y) good.example (z)",
         "Pete(A nice \\) chap) <pete(his account)@good.example(his host)>",
         "(nested (comments (deep)))<a@good.example>",
+        // As web shops write it: both readings are of one domain.
+        "info@good.example <info@good.example>",
+        "info@Good.Example (shop) <no-reply@good.example>, b@good.example",
         "=?utf-8?Q?b=40evil.example?= <a@good.example>",
         "=?utf-8?B?YkBldmlsLmV4YW1wbGU=?=\r\n <a@good.example>",
         "M\u{fc}ller <a@good.example>",
@@ -84,6 +87,7 @@ fn no_author_domain() {
         ("a@good.example, b", Malformed::NoDomain),
         ("=?utf-8?Q?a=40good.example?=", Malformed::NoDomain),
         ("a@good.example, b@evil.example", Malformed::SeveralDomains),
+        ("a@good.example <b@evil.example>", Malformed::SeveralDomains),
         ("G: a@good.example;, H: b@a.good.example;", Malformed::SeveralDomains),
     ];
     for (value, malformed) in cases {

@@ -7,9 +7,11 @@ use super::header::HeaderBlock;
 use crate::config::Limits;
 use crate::verdict::Change;
 
-/// Reads a message. A file without any CRLF is a Unix text: its lines are given CRLF ends.
+/// Reads a message. A file whose first line does not end in CRLF is a Unix text: its lines are given
+/// CRLF ends.
 pub fn parse(octets: &[u8], envelope: Envelope, limits: &Limits) -> (Draft, Vec<u8>) {
-    let message = if octets.windows(2).any(|pair| pair == b"\r\n") {
+    let first_line = octets.split_inclusive(|octet| *octet == b'\n').next();
+    let message = if first_line.is_some_and(|line| line.ends_with(b"\r\n")) {
         octets.to_vec()
     } else {
         with_crlf(octets)
@@ -83,7 +85,7 @@ fn apply<'a>(fields: &mut Vec<(&'a [u8], Vec<u8>)>, change: &'a Change) {
 fn with_crlf(octets: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(octets.len() + octets.len() / 32);
     for line in octets.split_inclusive(|&octet| octet == b'\n') {
-        match line.strip_suffix(b"\n") {
+        match line.strip_suffix(b"\r\n").or(line.strip_suffix(b"\n")) {
             Some(line) => {
                 text.extend_from_slice(line);
                 text.extend_from_slice(b"\r\n");
@@ -141,6 +143,8 @@ mod tests {
         assert_eq!(parsed(b"A: 1\r\nno field\r\n").1, b"no field\r\n");
         assert_eq!(parsed(b" From: folded first line\r\n").0.headers.len(), 0);
         assert_eq!(parsed(b"").1, b"");
+        let (draft, body) = parsed(b"A: 1\nB: 2\n\nx\r\ny\n");
+        assert_eq!((draft.headers.len(), &body[..]), (2, &b"x\r\ny\r\n"[..]));
     }
 
     #[test]

@@ -18,23 +18,25 @@ pub(super) async fn apply(
     space: bool,
 ) -> Status {
     match verdict.disposition {
-        Disposition::Accept | Disposition::Quarantine => edit(cx, &verdict.changes, space).await,
+        Disposition::Accept | Disposition::Quarantine => edit(cx, verdict, space).await,
         Disposition::Discard => Status::Discard,
         Disposition::Tempfail => refuse(cx, verdict.reply.as_ref(), Status::Tempfail),
         Disposition::Reject => refuse(cx, verdict.reply.as_ref(), Status::Reject),
     }
 }
 
-async fn edit(cx: &mut EomContext<Box<Session>>, changes: &[Change], space: bool) -> Status {
+async fn edit(cx: &mut EomContext<Box<Session>>, verdict: &Verdict, space: bool) -> Status {
+    let Verdict { changes, queue_id, .. } = verdict;
+    let queue_id = text::visible(queue_id.as_deref().unwrap_or("-"));
     if changes.iter().any(|change| octets(change) > EDIT_BYTES_MAX) {
-        tracing::error!("message deferred: an edit is larger than the protocol allows");
+        tracing::error!(queue_id, "message deferred: an edit is larger than the protocol allows");
         return Status::Tempfail;
     }
     for change in changes {
         if let Err(error) = edit_one(cx, change, space).await {
             let edit = change.to_string();
             let edit = text::visible(edit.split(':').next().unwrap_or_default());
-            tracing::error!(%error, edit, "message deferred: the MTA did not take an edit");
+            tracing::error!(queue_id, %error, edit, "message deferred: the MTA did not take an edit");
             return Status::Tempfail;
         }
     }

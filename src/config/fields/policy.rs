@@ -67,7 +67,7 @@ pub(super) const POLICY_EXEMPT: &[Field] = &[
     unset(
         "recipients",
         r#"["abuse@example.org", "lists.example.org"]"#,
-        "Recipients: addresses or domains.",
+        "Recipients, addresses or domains; all of a message's, since anybody may add one.",
     ),
     unset("domains", r#"["example.net"]"#, "Author domains."),
 ];

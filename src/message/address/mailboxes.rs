@@ -95,7 +95,13 @@ impl<'a> List<'a> {
         let (phrase, delimiter) = self.phrase()?;
         match delimiter {
             Token::Special(b'@') => {
-                let end = self.addr_spec(phrase)?;
+                let mut end = self.addr_spec(phrase)?;
+                if end == Token::Special(b'<') {
+                    // An address for a name, without the quotes that it takes: whichever of the two a
+                    // reader shows, both count.
+                    self.angle_addr()?;
+                    end = self.lexer.next()?;
+                }
                 self.delimiter(end)
             }
             Token::Special(b'<') => {
