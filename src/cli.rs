@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmd::dns::args::Dns;
 
-/// One milter for Postfix and Sendmail: DKIM signing with rotating keys, SPF, DKIM and DMARC
-/// verification, rules and `ClamAV`.
+/// One milter for Postfix and Sendmail: DKIM signing with rotating keys; SPF, DKIM, DMARC and ARC
+/// verification; rules; virus scans by clamd.
 #[derive(Debug, Parser)]
 #[command(name = "mailseal", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -63,7 +63,8 @@ pub(crate) enum Command {
 /// Which configuration a command works with.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ConfigArg {
-    /// The config file; without it, the built-in defaults are in force
+    /// The config file; without it, /etc/mailseal/mailseal.toml where that is there, else the
+    /// built-in defaults
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
 }
@@ -92,10 +93,10 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DIR|MBOX", conflicts_with_all = ["message", "emit", "scan", "notify_success", "queue_id", "tls"])]
     pub(crate) replay: Option<PathBuf>,
     /// With --replay: another configuration, and where it treats messages differently
-    #[arg(long, value_name = "FILE", requires = "replay")]
+    #[arg(long, value_name = "FILE", requires = "replay", conflicts_with = "message")]
     pub(crate) against: Option<PathBuf>,
     /// With --replay: ask DNS nothing, and leave authentication out
-    #[arg(long, requires = "replay")]
+    #[arg(long, requires = "replay", conflicts_with = "message")]
     pub(crate) no_dns: bool,
     /// The client's address
     #[arg(long, value_name = "ADDRESS")]

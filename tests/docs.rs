@@ -6,7 +6,7 @@ mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use mailseal::keys::state::Algorithm;
@@ -123,7 +123,7 @@ const COMMANDS: &[(&str, Test)] = &[
     ("cargo build --release && packaging/deb", there("tests/e2e/package.rs", "packaging/deb")),
     ("dpkg -i target/debian-package/mailseal_*.deb", there("tests/e2e/package.rs", "dpkg")),
     (
-        "runuser -u mailseal -- mailseal keys generate example.org --config /etc/mailseal/mailseal.toml",
+        "runuser -u mailseal -- mailseal keys generate example.org",
         there("tests/e2e/package.rs", "documented(MAKE_KEYS)"),
     ),
     (
@@ -161,11 +161,30 @@ fn commands(page: &str) -> Vec<String> {
 
 /// All commands of the pages but those of `docs/migrating.md`, which `tests/import.rs` runs in their order.
 fn documented() -> Vec<String> {
+    let pages = pages().into_iter().filter(|page| !page.ends_with("migrating.md"));
+    pages.flat_map(|page| commands(&fs::read_to_string(page).unwrap())).collect()
+}
+
+fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("README.md"), root.join("rules/README.md")];
-    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    pages.extend(docs.filter(|page| !page.ends_with("migrating.md")));
-    pages.iter().flat_map(|page| commands(&fs::read_to_string(page).unwrap())).collect()
+    pages.extend(fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    pages
+}
+
+#[test]
+fn links_from_page_to_page_lead_somewhere() {
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|after| after.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            let there = page.parent().unwrap().join(target);
+            assert!(there.exists(), "{} links {target}, which is not there", page.display());
+            count += 1;
+        }
+    }
+    assert!(count > 20, "only {count} links were found");
 }
 
 #[test]

@@ -32,6 +32,12 @@ pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
     let (draft, body) = file::parse(&octets, envelope(&args), &runtime.config.limits);
     let headers = draft.headers.clone();
     let verdict = Box::pin(Inspection::whole(&runtime, draft, body.clone())).await;
+    if !verdict.not_signed.is_empty() {
+        // A key that cannot be used is none to those who sign.
+        for problem in &runtime.key_problems {
+            print::complain(&format!("key store: {problem}"));
+        }
+    }
     if args.json {
         print::print(&serde_json::to_string_pretty(&verdict)?)?;
     } else if !args.emit {

@@ -15,6 +15,7 @@ mod scan;
 mod serve;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
@@ -34,6 +35,9 @@ pub(crate) enum Outcome {
     /// The check or verification found a fault.
     FaultFound,
 }
+
+/// The configuration of the Debian package.
+const INSTALLED_CONFIG: &str = "/etc/mailseal/mailseal.toml";
 
 /// What the user asked for cannot be: exit code 2.
 #[derive(Debug)]
@@ -108,7 +112,14 @@ pub(crate) fn load_config(arg: &ConfigArg) -> anyhow::Result<Config> {
 }
 
 fn load(arg: &ConfigArg) -> Result<Loaded, ConfigErrors> {
-    arg.path.as_ref().map_or_else(|| Ok(Loaded::built_in()), |path| Loaded::from_file(path))
+    config_file(arg).map_or_else(|| Ok(Loaded::built_in()), |path| Loaded::from_file(&path))
+}
+
+/// The file that an argument names, or that of the Debian package, whose service reads it: what a
+/// command does without an argument concerns the keys and rules of that service.
+fn config_file(arg: &ConfigArg) -> Option<PathBuf> {
+    let installed = || Some(PathBuf::from(INSTALLED_CONFIG)).filter(|path| path.exists());
+    arg.path.clone().or_else(installed)
 }
 
 /// The domain that an argument names.

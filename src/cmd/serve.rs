@@ -10,18 +10,23 @@ use mailseal::serve::{Daemon, Reloads, asked_to_end};
 use mailseal::sign::seal;
 use mailseal::telemetry;
 
-use super::{Outcome, load_config, print};
+use super::{Outcome, config_file, load_config, print};
 use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
     telemetry::init(&config.telemetry)?;
     // Before the sockets are open: whoever sees them may send the signal at once.
-    let ((end, end_at_once), reloads) = (asked_to_end()?, Reloads::of(args.config.path)?);
+    let ((end, end_at_once), reloads) = (asked_to_end()?, Reloads::of(config_file(&args.config))?);
     let runtime = Runtime::build(config.clone())?;
     announce(&runtime, args.observe);
     let daemon = Daemon::bind(runtime).await?.reloading(reloads);
-    if let Err(error) = print::print(&attachments(daemon.endpoints(), &config)) {
+    let lines = if args.observe {
+        observation(daemon.endpoints())
+    } else {
+        attachments(daemon.endpoints(), &config)
+    };
+    if let Err(error) = print::print(&lines) {
         // They are for who sets up an MTA; mail need not wait for it.
         tracing::warn!("the lines for the MTA are not shown: {error}");
     }
@@ -83,6 +88,18 @@ fn announce(runtime: &Runtime, observe: bool) {
 
 /// Where Postfix's queue is unless its `queue_directory` says otherwise, and its chroot.
 const POSTFIX_QUEUE: &str = "/var/spool/postfix";
+
+/// What to add to Postfix's configuration for an observer, whose end is to cost no mail and no other
+/// filter.
+fn observation(endpoints: &[Endpoint]) -> String {
+    endpoints.first().map_or_else(String::new, |endpoint| {
+        let endpoint = endpoint.for_postfix(Path::new(POSTFIX_QUEUE));
+        format!(
+            "# Postfix, main.cf, at the end of the list that smtpd_milters has:\n\
+             {{ {endpoint}, default_action=accept }}\n"
+        )
+    })
+}
 
 /// The lines to paste into the MTA's configuration, for the first socket; with the others in the
 /// same list, a message would come by twice.

@@ -33,6 +33,8 @@ pub fn messages(path: &Path) -> io::Result<Messages> {
         // That it can be read at all.
         fs::read_dir(path)?;
         Source::Tree(vec![(path.to_owned(), 0)])
+    } else if kind.is_file() && is_named_eml(path) {
+        Source::Tree(vec![(path.to_owned(), 1)])
     } else if kind.is_file() {
         let mbox = Mbox::new(BufReader::new(File::open(path)?));
         Source::Mbox { path: file::plain(path), mbox, count: 0 }
@@ -106,14 +108,18 @@ fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
         let path = entry.path();
         let is_dir = entry.file_type()?.is_dir();
         let name = entry.file_name();
-        let is_message = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("eml"))
-            || (is_of_maildir && !name.as_encoded_bytes().starts_with(b"."));
+        let is_message =
+            is_named_eml(&path) || (is_of_maildir && !name.as_encoded_bytes().starts_with(b"."));
         if (is_dir && name != "tmp") || (!is_dir && is_message) {
             entries.push(path);
         }
     }
     entries.sort_by(|a, b| b.cmp(a));
     Ok(entries)
+}
+
+fn is_named_eml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"))
 }
 
 #[cfg(test)]

@@ -128,9 +128,9 @@ fn lives_its_whole_life(mailroom: &Mailroom) {
 
 /// What bears the name; other tests' scratch directories do, too.
 const OURS: &str = "find /etc /usr /var -xdev -name '*mailseal*' | sort";
-const MAKE_KEYS: &str = "runuser -u mailseal -- mailseal keys generate example.org --config /etc/mailseal/mailseal.toml";
+const MAKE_KEYS: &str = "runuser -u mailseal -- mailseal keys generate example.org";
 /// At once: no DNS shows the record.
-const ACTIVATE: &str = "runuser -u mailseal -- mailseal keys activate example.org --force --config /etc/mailseal/mailseal.toml";
+const ACTIVATE: &str = "runuser -u mailseal -- mailseal keys activate example.org --force";
 /// The two lines.
 const MAIN_CF: [&str; 2] =
     ["smtpd_milters = unix:mailseal/milter.sock", "non_smtpd_milters = $smtpd_milters"];

@@ -1,10 +1,10 @@
 //! `mailseal rules import`: rules of Postfix's tables.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use mailseal::file;
 use mailseal::rules::import::table::Dialect;
@@ -161,5 +161,8 @@ fn octets(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     let open = OpenOptions::new().write(true).create_new(true).open(path);
     let written = open.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("{} cannot be written", path.display()))
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow!("{} is there, and is not overwritten", path.display()),
+        _ => anyhow!("{} cannot be written: {error}", path.display()),
+    })
 }

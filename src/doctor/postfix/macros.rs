@@ -135,9 +135,11 @@ fn protocol(postfix: &Postfix, facts: &Facts) -> Vec<Finding> {
 }
 
 fn authserv_id(postfix: &Postfix, facts: &Facts) -> Option<Finding> {
-    let own = &facts.config.identity.authserv_id;
+    let identity = &facts.config.identity;
+    let own = &identity.authserv_id;
     let host = postfix.main_value("myhostname");
-    if host.is_empty() || own.eq_ignore_ascii_case(&host) {
+    let mut ours = identity.authserv_ids_ours.iter().chain([own]);
+    if host.is_empty() || ours.any(|id| id.eq_ignore_ascii_case(&host)) {
         return None;
     }
     let says = format!(

@@ -22,7 +22,6 @@ pub struct Conf {
 /// Settings that are no more than told of, and what stands for them here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("InternalHosts", "identity.trusted_networks"),
-    ("ExternalIgnoreList", "identity.trusted_relays"),
     ("MTA", "identity.originating_daemons"),
     ("MacroList", "identity.originating_daemons"),
     ("Canonicalization", "sign.canonicalization"),

@@ -21,6 +21,13 @@ type Names = (String, String);
 
 /// Plans the import of one file whose domain and selector the operator may have given.
 pub fn key_file(plan: &mut Plan, path: &Path, domain: Option<&str>, selector: Option<&str>) {
+    if let Err(error) = fs::metadata(path) {
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound => "no such file".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        return plan.refuse(format!("{}: {reason}", plain(path)));
+    }
     match names(path, domain, selector) {
         Ok((domain, selector)) => {
             plan.add_file(path, (&domain, &selector), None);
