@@ -41,7 +41,7 @@ use support::zone::Zone;
 
 const ROWS: u32 = 60;
 /// A tenth of them is to warm up, and a minute at least.
-const WARM_UP_ROWS: u32 = ROWS / 10;
+const WARM_UP_ROWS: usize = ROWS as usize / 10;
 const WARM_UP: Duration = Duration::from_mins(1);
 const CALIBRATION: Duration = Duration::from_secs(20);
 const RELOAD: Duration = Duration::from_secs(30);
@@ -110,9 +110,8 @@ fn soak(key: &Key, dns: SocketAddr) -> ExitCode {
         drop(over);
         rows
     });
-    let minute = WARM_UP.as_secs_f64() / (length / ROWS).as_secs_f64();
-    let warm_up = WARM_UP_ROWS.max(minute.ceil() as u32).min(ROWS / 2);
-    verdict(&rows[warm_up as usize..])
+    let minute = WARM_UP.as_millis().div_ceil((length / ROWS).as_millis()) as usize;
+    verdict(&rows[WARM_UP_ROWS.max(minute).min(rows.len() / 2)..])
 }
 
 /// Ends the load, also where something fails.
