@@ -120,6 +120,11 @@ const COMMANDS: &[(&str, Test)] = &[
         // The first twelve digits are what src/telemetry/personal.rs makes of it.
         behind(&["echo 0123456789abcdef > log.key"], 0, "5af3e3d0b05b"),
     ),
+    ("cargo test --profile ci --test faults", there("tests/run", "--test faults")),
+    (
+        "cargo test --profile ci --test faults -- --full",
+        there("tests/faults/main.rs", "\"--full\""),
+    ),
     ("cargo build --release && packaging/deb", there("tests/e2e/package.rs", "packaging/deb")),
     ("dpkg -i target/debian-package/mailseal_*.deb", there("tests/e2e/package.rs", "dpkg")),
     (

@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -380,16 +380,38 @@ fn more_memory_than_there_may_be_is_not_held() {
     serves(daemon.addr);
 }
 
+/// A daemon that serves two connections.
+fn start_for_two(dir: &Path, config: &str) -> Daemon {
+    Daemon::start_by(dir, "serve", &format!("{OFFLINE}{config}"), |serve| {
+        let path = serve.get_args().last().unwrap().to_owned();
+        let config = fs::read_to_string(&path).unwrap();
+        fs::write(&path, config.replace("[milter]", "[milter]\nconnections_max = 2")).unwrap();
+    })
+}
+
+/// One that has spoken stays, however long it says nothing more.
+#[test]
+fn who_does_not_begin_to_speak_gives_its_place_to_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = start_for_two(dir.path(), "");
+    let mut idle = Mta::connect(daemon.addr).unwrap();
+    let begun: [&[u8]; 4] = [b"", b"\0\0", b"\0\0\0\x0dO\0\0\0\x06", b""];
+    let silent = begun.map(|octets| {
+        let mut stream = TcpStream::connect(daemon.addr).unwrap();
+        stream.write_all(octets).unwrap();
+        stream
+    });
+    serves(daemon.addr);
+    await_log(&daemon, "closed: the peer does not begin to speak milter");
+    assert_eq!(idle.deliver(&Mail::default()).unwrap().disposition, "accept");
+    drop(silent);
+}
+
 #[test]
 fn connections_past_the_limit_wait() {
     let dir = tempfile::tempdir().unwrap();
     let (metrics, config) = telling();
-    let config = format!("{OFFLINE}{config}");
-    let daemon = Daemon::start_by(dir.path(), "serve", &config, |serve| {
-        let path = serve.get_args().last().unwrap().to_owned();
-        let config = fs::read_to_string(&path).unwrap();
-        fs::write(&path, config.replace("[milter]", "[milter]\nconnections_max = 2")).unwrap();
-    });
+    let daemon = start_for_two(dir.path(), &config);
     let (first, _second) = (Mta::connect(daemon.addr).unwrap(), Mta::connect(daemon.addr).unwrap());
     await_log(&daemon, "milter.connections_max is reached: more connections wait");
     let told = http(metrics, "GET /metrics HTTP/1.1");

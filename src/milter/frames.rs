@@ -68,6 +68,11 @@ impl Frames {
         self.fault.is_some()
     }
 
+    /// Whether a first command is there, whole.
+    pub(super) fn has_begun(&self) -> bool {
+        self.last != 0 && self.payload_left == 0
+    }
+
     /// Whether the peer is between two messages. True only where it is asked when the next command is
     /// awaited: the last one was answered then.
     pub(super) fn is_idle(&self) -> bool {

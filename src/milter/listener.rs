@@ -142,8 +142,10 @@ impl Sockets {
     }
 
     fn accepted(&mut self, stream: Stream, peer: Peer) -> WatchedStream {
-        let connected = (self.occupancy.connect(), self.metrics.connected());
-        if self.occupancy.connections() >= self.config.connections_max {
+        let place = self.occupancy.connect(self.config.connections_max);
+        let is_last = place.is_last();
+        let connected = (place, self.metrics.connected());
+        if is_last {
             self.metrics.limit_reached(Limit::Connections);
             self.tell_full();
         }

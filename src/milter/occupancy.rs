@@ -23,7 +23,10 @@ struct Counts {
 }
 
 /// A connection, counted until dropped.
-pub(super) struct Connected(Occupancy);
+pub(super) struct Connected {
+    occupancy: Occupancy,
+    connections_max: usize,
+}
 
 /// A message that was taken in, and what it holds, counted until dropped.
 pub(super) struct Place {
@@ -42,9 +45,9 @@ impl Occupancy {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn connect(&self) -> Connected {
+    pub(super) fn connect(&self, connections_max: usize) -> Connected {
         self.0.connections.fetch_add(1, Ordering::Relaxed);
-        Connected(self.clone())
+        Connected { occupancy: self.clone(), connections_max }
     }
 
     /// Takes a message in, or says which limit keeps it out.
@@ -59,6 +62,18 @@ impl Occupancy {
         } else {
             Ok(place)
         }
+    }
+}
+
+impl Connected {
+    /// Whether there are as many connections as there may be: more wait.
+    pub(super) fn is_last(&self) -> bool {
+        self.occupancy.connections() >= self.connections_max
+    }
+
+    /// Whether most of the places are taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.occupancy.connections() > self.connections_max / 2
     }
 }
 
@@ -79,7 +94,7 @@ impl Place {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.occupancy.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

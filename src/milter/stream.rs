@@ -1,21 +1,30 @@
 //! One accepted connection, its frames followed on their way.
 //!
 //! Failure: an abnormal end leaves a line in the log. While the daemon stops, a connection between
-//! two messages is seen as ended by its peer, whatever the peer has in mind.
+//! two messages is seen as ended by its peer, whatever the peer has in mind. A peer that connects and
+//! says nothing is not waited for: it would keep a place from an MTA for hours.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::frames::Frames;
 use super::occupancy::Connected;
 use crate::telemetry::metrics::Open;
+
+/// How long a peer may take until its first command is there. An MTA sends it at once.
+const FIRST_COMMAND: Duration = Duration::from_secs(30);
+/// The same while most of the places are taken. Not only while all are: of a thousand silent peers
+/// the first would leave, and the others stay.
+const FIRST_COMMAND_CROWDED: Duration = Duration::from_secs(1);
 
 /// The socket of either kind.
 #[derive(Debug)]
@@ -52,8 +61,26 @@ pub(crate) struct WatchedStream {
     /// Resolves when the daemon stops.
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
     was_idle_at_stop: bool,
+    /// Until the first command is there.
+    patience: Option<Box<Patience>>,
+    was_late: bool,
     /// Counts as open until dropped.
-    _connected: (Connected, Open),
+    connected: (Connected, Open),
+}
+
+/// The wait for the first command.
+struct Patience {
+    ticks: Interval,
+    until: Instant,
+}
+
+impl Patience {
+    fn new() -> Self {
+        let now = Instant::now();
+        let mut ticks = interval_at(now + FIRST_COMMAND_CROWDED, FIRST_COMMAND_CROWDED);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, until: now + FIRST_COMMAND }
+    }
 }
 
 impl WatchedStream {
@@ -74,7 +101,9 @@ impl WatchedStream {
             frames: Frames::default(),
             stopping: Box::pin(stopping.cancelled_owned()),
             was_idle_at_stop: false,
-            _connected: connected,
+            patience: Some(Box::new(Patience::new())),
+            was_late: false,
+            connected,
         }
     }
 
@@ -85,12 +114,27 @@ impl WatchedStream {
         self.was_idle_at_stop |= is_stopping && self.frames.is_idle();
         self.was_idle_at_stop
     }
+
+    /// Whether the peer has had its time for the first command.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(patience) = &mut self.patience else { return false };
+        if self.frames.has_begun() {
+            self.patience = None;
+            return false;
+        }
+        while let Poll::Ready(now) = patience.ticks.poll_tick(cx) {
+            self.was_late |= now >= patience.until || self.connected.0.is_crowded();
+        }
+        self.was_late
+    }
 }
 
 impl Drop for WatchedStream {
     fn drop(&mut self) {
         if self.was_idle_at_stop {
             tracing::debug!(peer = %self.peer, "closed: the daemon stops");
+        } else if self.was_late {
+            tracing::warn!(peer = %self.peer, "closed: the peer does not begin to speak milter");
         } else if let Some(fault) = self.frames.fault() {
             tracing::warn!(peer = %self.peer, "milter connection ended abnormally: {fault}");
         }
@@ -106,6 +150,9 @@ impl AsyncRead for WatchedStream {
         let this = self.get_mut();
         if this.may_end(cx) {
             return Poll::Ready(Ok(()));
+        }
+        if this.is_late(cx) {
+            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
         let filled = buf.filled().len();
         let result = match &mut this.stream {

@@ -15,6 +15,7 @@ pub mod status;
 
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -121,12 +122,40 @@ impl Rotation {
     }
 }
 
-/// Does what waits for the disk, or for a key to be made, where that holds up no message.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Does what waits for the disk, or for a key to be made, where that holds up no message. Not for all
+/// domains at once: each would take a thread, and threads that were once begun hardly ever end.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    // It is never closed.
+    let _turn = TURNS.acquire().await;
     match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         // The process ends, and nobody waits for this any more.
         Err(Err(_)) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_blocks_takes_two_threads_at_most() {
+        static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+        let work = || {
+            let others = AT_WORK.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(5));
+            AT_WORK.fetch_sub(1, Ordering::SeqCst);
+            others
+        };
+        let tasks: JoinSet<usize> = (0..20).map(|_| blocking(work)).collect();
+        let others = tasks.join_all().await;
+        assert_eq!(others.len(), 20);
+        assert!(others.iter().all(|others| *others < 2), "{others:?}");
     }
 }

@@ -19,7 +19,7 @@ use crate::keys::state::{Algorithm, DomainState, KeyState};
 use crate::keys::{DomainName, Selector, Stamp, Store};
 use crate::rotation::drift::{Drift, Policies, Watched};
 use crate::rotation::look::Look;
-use crate::rotation::{LOOK, Rotation, Step, StepError};
+use crate::rotation::{LOOK, Rotation, Step, StepError, blocking};
 use crate::runtime::Runtime;
 
 /// How often it is seen whether a look is due.
@@ -144,7 +144,7 @@ async fn look(runtime: Arc<Runtime>, is_reading: bool, domain: DomainName, found
     let (step, policies) = tokio::join!(rotation.step(&domain, now), Policies::ask(&dns, &domain));
     let (store, name) = (rotation.store, domain.clone());
     let read = move || store.state(&name).unwrap_or_default();
-    let state = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+    let state = blocking(read).await;
     let stamp = step.as_ref().ok().and_then(|step| left(step, &state)).unwrap_or(found);
     Looked { runtime, domain, step, policies, state, stamp }
 }

@@ -87,7 +87,8 @@ impl Letter {
         frames
     }
 
-    fn mail(&self, sender: Sender) -> Mail<'_> {
+    /// As the MTA tells it to filters that answer each event.
+    pub fn mail(&self, sender: Sender) -> Mail<'_> {
         let mut mail = Mail {
             client_name: "mail.example",
             client_addr: CLIENT,
@@ -105,8 +106,8 @@ impl Letter {
         mail
     }
 
-    /// Plays it, and tells how long the final reply took.
-    fn play(&self, mta: &mut Mta, sender: Sender) -> Duration {
+    /// Plays it in a session that has begun, and tells how long the final reply took.
+    pub fn play(&self, mta: &mut Mta, sender: Sender) -> Duration {
         if mta.options & NO_REPLIES == NO_REPLIES && mta.options & LEADING_SPACE != 0 {
             if sender == Sender::User {
                 mta.send(b'D', b"M{auth_authen}\0joe\0{auth_type}\0PLAIN\0").unwrap();

@@ -2,10 +2,12 @@
 
     dkimpy.py sign SELECTOR DOMAIN KEY.pem     prints the signed message
     dkimpy.py verify RECORDS                   prints a line for each signature: its domain, and pass or why not
+    dkimpy.py verify RECORDS DIRECTORY         the same for each message of a directory, after its file's name
 
 RECORDS has a line for each key record: its name, a space, its text.
 """
 
+import os
 import sys
 
 import dkim
@@ -19,7 +21,16 @@ def sign(message, selector, domain, key_path):
     sys.stdout.buffer.write(signature + message)
 
 
-def verify(message, records_path):
+def verify(message, records_path, directory=None):
+    if directory is None:
+        verify_one(message, records_path, "")
+        return
+    for name in os.listdir(directory):
+        with open(os.path.join(directory, name), "rb") as file:
+            verify_one(file.read(), records_path, name + " ")
+
+
+def verify_one(message, records_path, name):
     with open(records_path, "rb") as file:
         records = dict(line.rstrip(b"\n").split(b" ", 1) for line in file)
 
@@ -33,7 +44,7 @@ def verify(message, records_path):
             result = "pass" if dkim.DKIM(message).verify(idx=index, dnsfunc=txt) else "fail: the signature does not match"
         except dkim.DKIMException as why:
             result = f"fail: {why}"
-        print(domain, result)
+        print(f"{name}{domain} {result}")
 
 
 message = sys.stdin.buffer.read()

@@ -45,6 +45,16 @@ pub(crate) fn dkimpy_verify(message: &[u8], records: &Records) -> Vec<String> {
     lines.lines().map(ToOwned::to_owned).collect()
 }
 
+/// The same for many messages: each file's name before what is said of its signatures.
+pub(crate) fn dkimpy_verify_all(directory: &Path, records: &Records) -> Vec<String> {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("records");
+    fs::write(&path, record_lines(records)).unwrap();
+    let args = ["verify", path.to_str().unwrap(), directory.to_str().unwrap()];
+    let lines = String::from_utf8(dkimpy(&args, b"")).unwrap();
+    lines.lines().map(ToOwned::to_owned).collect()
+}
+
 /// Debian's Python, for which Debian's dkimpy is installed.
 fn dkimpy(args: &[&str], message: &[u8]) -> Vec<u8> {
     let mut python = Command::new("/usr/bin/python3")

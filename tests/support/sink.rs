@@ -76,6 +76,15 @@ impl Sink {
         deliveries.iter().flat_map(|one| &one.recipients).filter(|one| *one == recipient).count()
     }
 
+    /// Takes out the messages whose first recipient is wanted.
+    pub fn take(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Delivery> {
+        let mut deliveries = self.mailbox.deliveries.lock().unwrap();
+        let of_those = |one: &Delivery| one.recipients.first().is_some_and(|to| is_wanted(to));
+        let (taken, left) = std::mem::take(&mut *deliveries).into_iter().partition(of_those);
+        *deliveries = left;
+        taken
+    }
+
     /// Whether a message for that recipient is there.
     pub fn has(&self, recipient: &str) -> bool {
         find(&self.mailbox.deliveries.lock().unwrap(), recipient).is_some()

@@ -76,13 +76,17 @@ impl Client {
 
     /// Sends a message and gives the reply to its final dot, or the first refusal before that.
     pub fn send(&mut self, mail_from: &str, recipient: &str, message: &[u8]) -> Reply {
-        for command in [format!("MAIL FROM:<{mail_from}>"), format!("RCPT TO:<{recipient}>")] {
+        let path = |verb: &str, address: &str| format!("{verb}:<{address}>");
+        for (command, code) in [
+            (path("MAIL FROM", mail_from), 250),
+            (path("RCPT TO", recipient), 250),
+            ("DATA".to_owned(), 354),
+        ] {
             let reply = self.command(&command);
-            if reply.code != 250 {
+            if reply.code != code {
                 return reply;
             }
         }
-        self.command("DATA").expect(354);
         self.write(&transparent(message));
         self.reply()
     }
