@@ -6,7 +6,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
@@ -100,6 +100,28 @@ fn messages_that_do_not_end_are_cut_off() {
     assert!(daemon.ended().success());
     let cut_off = "messages cut off: they did not end within limits.drain_secs_max open=1";
     assert!(daemon.log().contains(cut_off), "{}", daemon.log());
+}
+
+/// A message at its end waits for DNS, and does not hear that the daemon stops.
+#[test]
+fn a_message_that_is_being_judged_is_cut_off_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let config = format!(
+        "[identity]\nauthserv_id = \"mx.example.org\"\n[dns]\nservers = [\"{}\"]\ntimeout_secs = 60\n\
+         [limits]\ndrain_secs_max = 1\nmessage_secs_max = 600\n",
+        silent.local_addr().unwrap()
+    );
+    let mut daemon = Daemon::start(dir.path(), "serve", &[], &config);
+    let mut open = open_message(daemon.addr);
+    open.send(b'E', b"").unwrap();
+    // It asks for what it is about to wait for.
+    silent.recv(&mut [0; 512]).unwrap();
+    let begun = Instant::now();
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().success());
+    assert!(begun.elapsed() < Duration::from_secs(40), "{}", daemon.log());
+    assert!(daemon.log().contains("messages cut off"), "{}", daemon.log());
 }
 
 #[test]
