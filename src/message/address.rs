@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use memchr::{memchr2_iter, memchr3};
+
 use super::cfws;
 use super::domain::normalize;
 use super::header::{Field, HeaderBlock};
@@ -113,12 +115,11 @@ fn is_from_to_some(name: &[u8]) -> bool {
 /// Whether the field's value holds another line that some reader takes for From: one that stands
 /// behind a CR or LF and does not begin with the white space of a fold.
 fn hides_from(field: Field<'_>) -> bool {
-    let mut lines = field.value.split(|octet| matches!(octet, b'\r' | b'\n')).skip(1);
-    lines.any(|line| {
-        let colon = line.iter().position(|octet| *octet == b':');
-        !line.starts_with(b" ")
-            && !line.starts_with(b"\t")
-            && colon.is_some_and(|colon| is_from_to_some(&line[..colon]))
+    let ends = memchr2_iter(b'\r', b'\n', field.value);
+    ends.map(|end| &field.value[end + 1..]).any(|line| {
+        !matches!(line.first(), Some(b' ' | b'\t'))
+            && memchr3(b':', b'\r', b'\n', line)
+                .is_some_and(|end| line[end] == b':' && is_from_to_some(&line[..end]))
     })
 }
 

@@ -12,7 +12,11 @@ const EDIT_BYTES_MAX: usize = 1024 * 1024 - 1024;
 
 /// Applies the changes of a verdict, in their order, and answers the MTA. `space`: whether the MTA
 /// leaves the space after a field's colon to us.
-pub(super) async fn apply(cx: &mut EomContext<Session>, verdict: &Verdict, space: bool) -> Status {
+pub(super) async fn apply(
+    cx: &mut EomContext<Box<Session>>,
+    verdict: &Verdict,
+    space: bool,
+) -> Status {
     match verdict.disposition {
         Disposition::Accept | Disposition::Quarantine => edit(cx, &verdict.changes, space).await,
         Disposition::Discard => Status::Discard,
@@ -21,7 +25,7 @@ pub(super) async fn apply(cx: &mut EomContext<Session>, verdict: &Verdict, space
     }
 }
 
-async fn edit(cx: &mut EomContext<Session>, changes: &[Change], space: bool) -> Status {
+async fn edit(cx: &mut EomContext<Box<Session>>, changes: &[Change], space: bool) -> Status {
     if changes.iter().any(|change| octets(change) > EDIT_BYTES_MAX) {
         tracing::error!("message deferred: an edit is larger than the protocol allows");
         return Status::Tempfail;
@@ -49,7 +53,7 @@ fn octets(change: &Change) -> usize {
 }
 
 async fn edit_one(
-    cx: &mut EomContext<Session>,
+    cx: &mut EomContext<Box<Session>>,
     change: &Change,
     space: bool,
 ) -> Result<(), ActionError> {
@@ -86,7 +90,7 @@ fn path(address: &str) -> String {
     format!("<{address}>")
 }
 
-fn refuse(cx: &mut EomContext<Session>, reply: Option<&Reply>, status: Status) -> Status {
+fn refuse(cx: &mut EomContext<Box<Session>>, reply: Option<&Reply>, status: Status) -> Status {
     if let Some(Reply { code, enhanced, text }) = reply
         && let Err(error) =
             cx.reply.set_error_reply(&code.to_string(), Some(enhanced), [text.as_str()])

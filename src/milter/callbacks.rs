@@ -11,8 +11,9 @@ use indymilter::{Callbacks, Context, EomContext, Macros, ProtoOpts, Status};
 use super::Service;
 use super::session::Session;
 
-/// The callbacks that serve one connection each with a session of its own.
-pub(super) fn callbacks(service: &Arc<Service>) -> Callbacks<Session> {
+/// The callbacks that serve one connection each with a session of its own. It is boxed since each
+/// event takes it out and puts it back: a copy of some KB a header field, otherwise.
+pub(super) fn callbacks(service: &Arc<Service>) -> Callbacks<Box<Session>> {
     let service = service.clone();
     Callbacks::new()
         .on_negotiate(move |cx, actions, opts| {
@@ -79,7 +80,7 @@ fn first(args: &[CString]) -> &[u8] {
 
 /// Runs one event of a session and answers it: not at all where that was agreed (`noreply`), with a
 /// temporary failure where this event or an earlier one broke down, else with "continue".
-async fn guarded<F>(cx: &mut Context<Session>, noreply: ProtoOpts, event: F) -> Status
+async fn guarded<F>(cx: &mut Context<Box<Session>>, noreply: ProtoOpts, event: F) -> Status
 where
     F: AsyncFnOnce(&mut Session, &Macros),
 {
@@ -95,7 +96,7 @@ where
     status
 }
 
-async fn eom(cx: &mut EomContext<Session>) -> Status {
+async fn eom(cx: &mut EomContext<Box<Session>>) -> Status {
     let Some(mut session) = cx.data.take() else {
         return Status::Tempfail;
     };

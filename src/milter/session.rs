@@ -91,11 +91,11 @@ struct Transaction {
 impl Session {
     /// Agrees with the MTA on what is sent; `None` where it can't do what we are for.
     pub(super) fn negotiate(
-        cx: &mut NegotiateContext<Session>,
+        cx: &mut NegotiateContext<Box<Session>>,
         service: Arc<Service>,
         actions: Actions,
         opts: ProtoOpts,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         if !actions.contains(Actions::ADD_HEADER | Actions::CHANGE_HEADER) {
             tracing::error!(?actions, "MTA refused: it does not let a filter change header fields");
             return None;
@@ -115,7 +115,7 @@ impl Session {
         if has_own_macros {
             cx.requested_macros = MACROS.map(|(stage, names)| (stage, names.to_owned())).into();
         }
-        Some(Self {
+        Some(Box::new(Self {
             service,
             agreed: cx.requested_opts,
             offers: Offers {
@@ -131,7 +131,7 @@ impl Session {
             has_own_macros,
             is_broken: false,
             has_failed: false,
-        })
+        }))
     }
 
     /// "Continue" in the form that was agreed for the event, or the failure of the transaction.
@@ -254,7 +254,7 @@ impl Session {
         }
     }
 
-    pub(super) async fn eom(&mut self, cx: &mut EomContext<Session>) -> Status {
+    pub(super) async fn eom(&mut self, cx: &mut EomContext<Box<Session>>) -> Status {
         let transaction = self.transaction.as_mut().filter(|_| !self.has_failed);
         let Some(Transaction { started, inspection, runtime, .. }) = transaction else {
             return self.answer_failure(&mut cx.reply);
