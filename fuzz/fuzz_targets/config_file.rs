@@ -11,7 +11,9 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let parse = |text: &str| Loaded::parse(text, Path::new("mailseal.toml"), Path::new("/base"));
     match parse(text) {
-        Ok(loaded) => {
+        Ok(mut loaded) => {
+            // All keys are set in what is shown, and a directory of rules that is named must exist.
+            loaded.config.rules.dir_required = true;
             let again = parse(&loaded.shown).map(|again| again.config);
             assert_eq!(again.as_ref().ok(), Some(&loaded.config), "{}\n{again:?}", loaded.shown);
         }

@@ -15,12 +15,8 @@ fuzz_target!(|data: &[u8]| {
     let text = text.replace(['/', '.'], "");
     let (keys, signing) = text.split_once('\x01').unwrap_or((&text, ""));
     for (kind, multiple) in [(Kind::File, false), (Kind::Refile, false), (Kind::Refile, true)] {
-        let tables = OpenDkim {
-            key_table: "kt".into(),
-            signing_table: "st".into(),
-            kind,
-            multiple,
-        };
+        let tables =
+            OpenDkim { key_table: "kt".into(), signing_table: "st".into(), kind, multiple };
         let mut plan = Plan::default();
         // The key of every name.
         let keys = format!("{keys}\nk example.org:s:./no-such-file\n");

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use mailseal::message::header::HeaderBlock;
-use mailseal::rules::RuleSet;
+use mailseal::rules::{Facts, RuleSet};
 use tempfile::TempDir;
 
 static DIR: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a directory"));
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
             let mut headers = HeaderBlock::default();
             headers.push(b"From", b" a@example.org");
             headers.push(b"Subject", b" cheap \xff watches\r\n\tagain");
-            rules.evaluate(&headers, b"Hello.\r\nhttp://example.net/\r\n");
+            rules.evaluate(&Facts::of(&headers, b"Hello.\r\nhttp://example.net/\r\n"));
             assert!(rules.test().all(|tested| tested.failures.is_empty()));
         }
         Err(errors) => {

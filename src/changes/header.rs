@@ -227,11 +227,17 @@ fn prefixed(prefix: &str, subject: &[u8]) -> Option<String> {
     })
 }
 
-/// The octets as a text that an MTA takes as it is; where it would not, as encoded words.
+/// The octets as a text that an MTA takes as it is; where it would not, as encoded words. A line that no
+/// white space makes a fold (RFC 5322 §2.2.3) would be a field of its own, or the end of the header.
 fn writable(subject: &[u8]) -> Cow<'_, str> {
-    let is_line = |text: &str| !text.split("\r\n").any(|line| line.contains(['\r', '\n', '\0']));
+    let is_line = |line: &str| !line.contains(['\r', '\n', '\0']);
+    let is_fold = |line: &str| line.starts_with([' ', '\t']) && is_line(line);
+    let is_field = |text: &str| {
+        let mut lines = text.split("\r\n");
+        lines.next().is_none_or(is_line) && lines.all(is_fold)
+    };
     match str::from_utf8(subject) {
-        Ok(text) if is_line(text) => Cow::Borrowed(text),
+        Ok(text) if is_field(text) => Cow::Borrowed(text),
         _ => {
             let line: Vec<u8> =
                 subject.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
@@ -302,6 +308,8 @@ mod tests {
         assert_eq!(prefixed(b""), "subject: [X]\r\n");
         assert_eq!(prefixed(b" \xd0\r\n \xcf"), "subject: [X] =?unknown-8bit?q?=D0_=CF?=\r\n");
         assert_eq!(prefixed(b" a\0\rb"), "subject: [X] =?utf-8?q?a=00b?=\r\n");
+        // An MTA hands on no such field.
+        assert_eq!(prefixed(b" a\r\nB: c\r\n\r\nd"), "subject: [X] =?utf-8?q?aB=3A_cd?=\r\n");
         let long = "x".repeat(985);
         assert_eq!(prefixed(long.as_bytes()), format!("subject: [X] {long}\r\n"));
         let longer = "x".repeat(986);

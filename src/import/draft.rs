@@ -78,14 +78,15 @@ impl Draft {
         self.told.push(Told { path: None, options: Vec::new(), says });
     }
 
-    /// What becomes different, a line for each sentence: the options with their places before it.
+    /// What becomes different, a line for each sentence: the options with their places before it. Values of
+    /// the old files may hold anything.
     pub fn changes(&self) -> Vec<String> {
         let line = |told: &Told| match (&told.path, &told.options[..]) {
             (Some(path), [one]) => format!("{}:{one}: {}", plain(path), told.says),
             (Some(path), all) => format!("{}: {}: {}", plain(path), all.join(", "), told.says),
             (None, _) => told.says.clone(),
         };
-        self.told.iter().map(line).collect()
+        self.told.iter().map(|told| plain(Path::new(&line(told)))).collect()
     }
 
     /// Sets a key to what the old filter does where its file says nothing.
@@ -218,4 +219,20 @@ pub(super) fn toml_list<S: AsRef<str>>(items: &[S]) -> String {
 /// A string as TOML.
 pub(super) fn toml_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Source, read};
+    use super::*;
+
+    #[test]
+    fn a_socket_of_control_characters_is_shown_in_a_line() {
+        let mut draft = Draft::default();
+        let text = "Socket inet:8891\u{1b}[2J@localhost\n";
+        read(&mut draft, Source::OpenDkim, Path::new("opendkim.conf"), text);
+        let changes = draft.finish().0.changes();
+        assert!(changes.iter().any(|change| change.contains("inet:8891\\u{1b}[2J@localhost")));
+        assert!(!changes.concat().contains(char::is_control));
+    }
 }

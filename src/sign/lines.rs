@@ -69,8 +69,8 @@ fn longest_line(field: Field<'_>) -> usize {
 }
 
 /// The value to stand after the colon and one space; `None` where white space does not suffice, or
-/// where an MTA may not keep the octets: those of another encoding than UTF-8, bare CRs, NULs, and
-/// names that are none.
+/// where an MTA may not keep the octets: those of another encoding than UTF-8, bare CRs, NULs, lines
+/// that are no folds, and names that are none.
 fn folded(field: Field<'_>) -> Option<String> {
     let value = std::str::from_utf8(field.value).ok()?;
     let is_name = !field.name.is_empty() && field.name.iter().all(u8::is_ascii_graphic);
@@ -79,8 +79,9 @@ fn folded(field: Field<'_>) -> Option<String> {
     }
     let mut column = field.name.len() + ": ".len();
     let mut folded = String::with_capacity(value.len() + value.len() / 16);
-    for line in value.trim_start_matches([' ', '\t']).split("\r\n") {
-        if line.contains(['\r', '\n', '\0']) {
+    for (number, line) in value.trim_start_matches([' ', '\t']).split("\r\n").enumerate() {
+        let is_fold = number == 0 || line.starts_with([' ', '\t']);
+        if !is_fold || line.contains(['\r', '\n', '\0']) {
             return None;
         }
         if column + line.len() <= LINE_OCTETS_MAX {
@@ -215,8 +216,10 @@ mod tests {
 
     #[test]
     fn what_has_no_white_space_is_told_and_stays() {
-        let cr = format!(" a\rb {}", "c ".repeat(600));
-        for value in [format!(" {}", "x".repeat(1000)), format!(" a{}", " ".repeat(1000)), cr] {
+        let many = "c ".repeat(600);
+        let (cr, no_fold) = (format!(" a\rb {many}"), format!(" {many}\r\nB: c"));
+        let (word, blank) = (format!(" {}", "x".repeat(1000)), format!(" a{}", " ".repeat(1000)));
+        for value in [word, blank, cr, no_fold] {
             let headers = block("Subject", &value);
             let Refolded { headers: after, folded, reasons } = refold(&headers);
             assert_eq!((&*after, folded.len(), reasons.len()), (&headers, 0, 1));
