@@ -70,7 +70,7 @@ fn one_author_domain() {
 
 #[test]
 fn no_author_domain() {
-    let cases: [(&str, Malformed); 17] = [
+    let cases: [(&str, Malformed); 18] = [
         ("", Malformed::NoMailbox),
         (" \r\n\t", Malformed::NoMailbox),
         ("(only a comment)", Malformed::NoMailbox),

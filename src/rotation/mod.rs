@@ -64,7 +64,7 @@ pub enum StepError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The name servers of the domain could not be found.
-    #[error("{domain}: its name servers cannot be found: {error}; nothing is changed")]
+    #[error("{domain}: its name servers cannot be found: {error}")]
     Dns {
         /// The domain.
         domain: DomainName,

@@ -170,8 +170,13 @@ fn tell(looked: &Looked, known: &mut Domain) {
     let trouble = match step {
         Ok(Step { published: Err(error), .. }) => Some(format!("nothing is published: {error}")),
         Ok(_) => None,
+        // The line names the domain.
+        Err(StepError::Dns { error, .. }) => {
+            Some(format!("its name servers cannot be found: {error}"))
+        }
         Err(error) => Some(error.to_string()),
     };
+    count(runtime, domain, state);
     if let Some(trouble) = trouble.as_ref().filter(|_| trouble != known.trouble) {
         tracing::warn!("keys of {domain}: {trouble}");
     }
@@ -195,7 +200,7 @@ fn tell(looked: &Looked, known: &mut Domain) {
         tracing::info!("records of {domain}: mended: {fault}");
     }
     suspend(runtime, domain, &drift);
-    count(runtime, domain, state, drift.faults);
+    runtime.metrics.set_record_faults(domain, drift.faults);
 }
 
 /// Where the operator wants that, a key whose record nobody shows does not sign.
@@ -209,8 +214,8 @@ fn suspend(runtime: &Runtime, domain: &DomainName, drift: &Drift) {
     }
 }
 
-fn count(runtime: &Runtime, domain: &DomainName, state: &DomainState, faults: usize) {
-    runtime.metrics.set_record_faults(domain, faults);
+/// What the store says, whatever DNS does.
+fn count(runtime: &Runtime, domain: &DomainName, state: &DomainState) {
     for algorithm in Algorithm::ALL {
         match state.active(algorithm) {
             Some(key) => {
