@@ -193,7 +193,7 @@ fn what_two_readings_share_is_read_once() {
     with(&message, |mime| {
         assert_eq!(mime.decoded().matches("the one text").count(), 1, "{}", mime.decoded());
         assert!(mime.decoded().contains("after 0"));
-        assert!(mime.parts().len() < 100);
+        assert!(mime.parts().len() < 300, "{}", mime.parts().len());
         assert_eq!(mime.limits(), []);
     });
 }
@@ -217,7 +217,7 @@ fn both_members_of_one_path_are_looked_into() {
     let outer = zip(&[("docs.zip", &harmless), ("docs.zip", &evil)], false);
     attached(&outer, "docs.zip", |mime| {
         let paths = paths(mime);
-        assert!(paths.iter().any(|path| path == "evil.exe"), "{paths:?}");
+        assert!(paths.iter().any(|path| path == "2:evil.exe"), "{paths:?}");
     });
 }
 

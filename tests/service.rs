@@ -109,7 +109,7 @@ fn a_message_that_is_being_judged_is_cut_off_too() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let config = format!(
         "[identity]\nauthserv_id = \"mx.example.org\"\n[dns]\nservers = [\"{}\"]\ntimeout_secs = 60\n\
-         [limits]\ndrain_secs_max = 1\nmessage_secs_max = 600\n",
+         [limits]\ndrain_secs_max = 1\nmessage_secs_max = 300\n",
         silent.local_addr().unwrap()
     );
     let mut daemon = Daemon::start(dir.path(), "serve", &[], &config);

@@ -66,8 +66,8 @@ pub(super) const POLICY_EXEMPT: &[Field] = &[
     ),
     unset(
         "recipients",
-        r#"["abuse@example.org", "lists.example.org"]"#,
-        "Recipients, addresses or domains; all of a message's, since anybody may add one.",
+        r#"["abuse@example.org"]"#,
+        "Recipients: addresses or domains, and none beside them.",
     ),
     unset("domains", r#"["example.net"]"#, "Author domains."),
 ];
