@@ -268,3 +268,15 @@ fn rules_test_tells_a_wrong_example_from_a_broken_file() {
     assert_eq!(place.run(&["rules", "test"]).fault().0, Some(2));
     assert_eq!(Place::new("").run(&["rules", "test"]).fault().0, Some(2));
 }
+
+/// A key that cannot be used is none to those who sign: the store says why.
+#[test]
+fn check_says_what_is_wrong_with_the_keys_where_nothing_is_signed() {
+    let place = Place::new("[sign]\nkeys = \"store\"\n");
+    place.write("message.eml", "From: joe@example.org\r\n\r\nhello\r\n");
+    let message = place.path("message.eml");
+    let ours = place.check(message.to_str().unwrap(), &["--auth", "joe"]);
+    assert!(ours.err.contains("key store: ") && ours.err.contains("/store"), "{}", ours.err);
+    let theirs = place.check(message.to_str().unwrap(), &[]);
+    assert_eq!(theirs.err, "");
+}

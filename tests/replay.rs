@@ -99,3 +99,21 @@ fn what_cannot_be_read_does_not_end_the_run() {
         assert_eq!(replay(dir.path(), "mail", usage).status.code(), Some(2), "{usage:?}");
     }
 }
+
+#[test]
+fn one_message_is_a_store_of_one() {
+    let dir = stored();
+    let (text, code) = told(&replay(dir.path(), "mail/1.eml", &[]));
+    assert!(text.ends_with("1 messages, 0 not read\n"), "{text}");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn options_of_replay_are_refused_without_it() {
+    let dir = stored();
+    for option in [&["--no-dns"][..], &["--against", "strict.toml"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailseal"));
+        command.args(["check", "mail/1.eml"]).args(option).current_dir(dir.path());
+        assert_eq!(command.output().unwrap().status.code(), Some(2), "{option:?}");
+    }
+}

@@ -10,9 +10,6 @@ use crate::message::text::guessed;
 /// The most files in one text.
 const FILES_MAX: usize = 100;
 
-/// Some encoders end a line with a checksum.
-const CHECKSUM_MAX: usize = 2;
-
 /// The files in a text.
 pub(super) fn files(text: &[u8], part: usize, is_cut: bool) -> Vec<Attachment> {
     let starts = memmem::find_iter(text, b"begin ");
@@ -33,9 +30,8 @@ fn file(text: &[u8], part: usize, is_cut: bool) -> Option<Attachment> {
     let encoded = length.div_ceil(3) * 4;
     let mut line = line.to_vec();
     line.resize(line.len().max(1 + encoded), b' ');
-    let is_line = line.trim_ascii_end().len() > 1
-        && line.len() <= 1 + encoded + CHECKSUM_MAX
-        && line.iter().all(|octet| matches!(octet, b' '..=b'`'));
+    let is_line =
+        line.trim_ascii_end().len() > 1 && line.iter().all(|octet| matches!(octet, b' '..=b'`'));
     if !is_mode || !is_line || length == 0 {
         return None;
     }
@@ -80,6 +76,9 @@ mod tests {
         assert_eq!(found_again[0].names, ["a.exe"]);
         assert_eq!(found_again[0].true_type, found[0].true_type);
         assert!(found[0].true_type.is_some());
+        // And with more of them than it had.
+        let padded = b"begin 644 a.exe\nM35J0  ,    $    __\\  +@                                                  \n";
+        assert_eq!(files(padded, 0, false)[0].true_type, found[0].true_type);
         assert!(files(b"begin 644 words\nof a sentence\n", 0, false).is_empty());
         assert!(files(b"We begin 644 a.exe\nM35J0\n", 0, false).is_empty());
     }
