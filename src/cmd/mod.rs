@@ -51,10 +51,15 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// Runs the command; `serve` has threads, the others need none.
+/// Runs the command; what `serve` supervises needs a thread beside it, the others none.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
-        Command::Serve(args) => block_on(runtime::Builder::new_multi_thread(), serve::run(args)),
+        Command::Serve(args) => {
+            let mut supervisor = runtime::Builder::new_multi_thread();
+            // Connections have threads of their own.
+            supervisor.worker_threads(1);
+            block_on(supervisor, serve::run(args))
+        }
         Command::Check(args) => block_on(runtime::Builder::new_current_thread(), check::run(args)),
         Command::Keys(command) => {
             block_on(runtime::Builder::new_current_thread(), async { keys::run(&command).await })

@@ -4,23 +4,25 @@
 //! that a peer does ends the accept loop. A peer that `allow_peers` does not name is closed at once:
 //! whoever speaks milter can ask for signatures.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, PollSemaphore, WaitForCancellationFutureOwned};
 
-use super::occupancy::Occupancy;
+use super::occupancy::{Connected, Occupancy};
 pub(crate) use super::socket::BindError;
 use super::socket::{Socket, inherited};
 use super::stream::{Peer, Stream, WatchedStream};
 use crate::config::{Endpoint, Milter};
 use crate::message::limit::Limit;
-use crate::telemetry::metrics::ServingMetrics;
+use crate::telemetry::metrics::{Open, ServingMetrics};
 
 /// How long accepting pauses after a failure: long enough that descriptors may come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
@@ -38,6 +40,8 @@ pub(crate) struct Sockets {
     look: Interval,
     /// What kept a socket that vanished from being opened anew; told when it changes.
     trouble: Option<String>,
+    /// `milter.connections_max` of them.
+    places: PollSemaphore,
     occupancy: Occupancy,
     metrics: ServingMetrics,
     told_full: Option<Instant>,
@@ -70,6 +74,7 @@ impl Sockets {
             pause: None,
             look,
             trouble: None,
+            places: PollSemaphore::new(Arc::new(Semaphore::new(config.connections_max))),
             occupancy,
             metrics,
             told_full: None,
@@ -81,6 +86,11 @@ impl Sockets {
     /// Where the sockets listen, with the port that the system chose where 0 was asked for.
     pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
         self.listening.iter().map(Socket::endpoint).collect()
+    }
+
+    /// What counts the connections.
+    pub(super) fn occupancy(&self) -> Occupancy {
+        self.occupancy.clone()
     }
 
     /// Once cancelled, nothing more is accepted, and connections between messages are closed.
@@ -141,15 +151,15 @@ impl Sockets {
         }
     }
 
-    fn accepted(&mut self, stream: Stream, peer: Peer) -> WatchedStream {
-        let place = self.occupancy.connect(self.config.connections_max);
+    fn accepted(&mut self, stream: Stream, peer: Peer, place: OwnedSemaphorePermit) -> Accepted {
+        let place = self.occupancy.connect(place, self.config.connections_max);
         let is_last = place.is_last();
         let connected = (place, self.metrics.connected());
         if is_last {
             self.metrics.limit_reached(Limit::Connections);
             self.tell_full();
         }
-        WatchedStream::new(stream, peer, self.stopping.clone(), connected)
+        Accepted { stream, peer, stopping: self.stopping.clone(), connected }
     }
 
     fn tell_full(&mut self) {
@@ -161,10 +171,29 @@ impl Sockets {
     }
 }
 
-impl indymilter::Listener for Sockets {
-    type Io = WatchedStream;
+/// A connection on its way to the thread that serves it.
+pub(super) struct Accepted {
+    stream: Stream,
+    peer: Peer,
+    stopping: CancellationToken,
+    connected: (Connected, Open),
+}
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<WatchedStream>> {
+impl Accepted {
+    /// The stream, on the runtime of the thread that calls; `thread` counts what that has.
+    pub(super) fn watched(self, thread: Arc<()>) -> io::Result<WatchedStream> {
+        let Self { stream, peer, stopping, connected: (place, open) } = self;
+        Ok(WatchedStream::new(stream.moved()?, peer, stopping, (place, open, thread)))
+    }
+}
+
+impl Sockets {
+    /// The next connection; none while `milter.connections_max` are open, or once told to stop.
+    pub(super) async fn accept(&mut self) -> Accepted {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Accepted> {
         if self.stopped.as_mut().poll(cx).is_ready() {
             // Whoever comes now is refused at once, and does not wait for us to be gone. A service
             // manager's own copy keeps its socket open for who comes after us.
@@ -179,9 +208,11 @@ impl indymilter::Listener for Sockets {
                 ready!(pause.as_mut().poll(cx));
                 self.pause = None;
             }
+            // The semaphore is never closed; where nobody comes now, the place is given back.
+            let Some(place) = ready!(self.places.poll_acquire(cx)) else { return Poll::Pending };
             match ready!(self.poll_sockets(cx)) {
                 Ok((stream, peer)) if self.allows(&peer) => {
-                    return Poll::Ready(Ok(self.accepted(stream, peer)));
+                    return Poll::Ready(self.accepted(stream, peer, place));
                 }
                 Ok((_, peer)) => {
                     self.metrics.not_connected("refused");

@@ -1,8 +1,8 @@
 //! The milter protocol: the only place that knows indymilter.
 //!
-//! `listener` accepts connections on each `socket`, `stream` watches them, `callbacks` turns protocol
-//! events into calls of one `session`, `occupancy` counts what they hold together, and `apply`
-//! carries out a verdict. What an event finds is remembered and answered at
+//! `listener` accepts connections on each `socket` for the `threads` that serve them, `stream` watches
+//! them, `callbacks` turns protocol events into calls of one `session`, `occupancy` counts what they
+//! hold together, and `apply` carries out a verdict. What an event finds is remembered and answered at
 //! the end of the message, so that a whole message costs the MTA one wait.
 //!
 //! Failure: whatever a peer sends, only its own connection ends. A panic while handling a message
@@ -18,6 +18,7 @@ pub(crate) mod occupancy;
 mod session;
 mod socket;
 mod stream;
+pub(crate) mod threads;
 
 use std::future::Future;
 use std::io;
@@ -25,10 +26,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::listener::Sockets;
 use self::occupancy::Occupancy;
+use self::threads::Threads;
 use crate::runtime::Runtime;
 
 /// How long connections may take to close once no message is open, or none is waited for any more.
@@ -48,18 +51,14 @@ pub(crate) struct Service {
 
 /// Serves the sockets until `shutdown` resolves, then lets open transactions end.
 pub(crate) async fn run(
-    sockets: listener::Sockets,
+    sockets: Sockets,
+    threads: Threads,
     runtime: Arc<ArcSwap<Runtime>>,
     observe: bool,
-    occupancy: Occupancy,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (transactions, stopping) = (TaskTracker::new(), sockets.stopping());
-    let config = indymilter::Config {
-        max_connections: runtime.load().config.milter.connections_max,
-        ..indymilter::Config::default()
-    };
-    let in_force = Arc::clone(&runtime);
+    let (in_force, occupancy) = (Arc::clone(&runtime), sockets.occupancy());
     let service = Service { runtime, observe, transactions: transactions.clone(), occupancy };
     let drained = async move {
         shutdown.await;
@@ -73,12 +72,17 @@ pub(crate) async fn run(
             tracing::warn!(open, "messages cut off: they did not end within limits.drain_secs_max");
         }
     };
-    let drained = drained.shared();
-    let serving =
-        indymilter::run(sockets, callbacks::callbacks(&Arc::new(service)), config, drained.clone());
+    let stop = CancellationToken::new();
+    // The threads end with this future, too.
+    let _end = stop.clone().drop_guard();
+    let service = Arc::new(service);
     tokio::select! {
-        served = serving => served,
-        // Sessions at work on the end of a message do not hear of it.
-        () = async { drained.await; tokio::time::sleep(CLOSING).await } => Ok(()),
+        served = threads.serve(sockets, &service, &stop) => served,
+        () = async {
+            drained.await;
+            stop.cancel();
+            // Sessions at work on the end of a message do not hear of it.
+            tokio::time::sleep(CLOSING).await;
+        } => Ok(()),
     }
 }

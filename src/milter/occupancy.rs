@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::config::Limits;
 use crate::message::limit::Limit;
 
@@ -26,6 +28,7 @@ struct Counts {
 pub(super) struct Connected {
     occupancy: Occupancy,
     connections_max: usize,
+    _place: OwnedSemaphorePermit,
 }
 
 /// A message that was taken in, and what it holds, counted until dropped.
@@ -45,9 +48,10 @@ impl Occupancy {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn connect(&self, connections_max: usize) -> Connected {
+    /// Counts a connection that has its place among `connections_max`.
+    pub(super) fn connect(&self, place: OwnedSemaphorePermit, connections_max: usize) -> Connected {
         self.0.connections.fetch_add(1, Ordering::Relaxed);
-        Connected { occupancy: self.clone(), connections_max }
+        Connected { occupancy: self.clone(), connections_max, _place: place }
     }
 
     /// Takes a message in, or says which limit keeps it out.

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +32,16 @@ const FIRST_COMMAND_CROWDED: Duration = Duration::from_secs(1);
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// The same connection, on the runtime of the thread that calls.
+    pub(super) fn moved(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream.into_std()?)?),
+            Self::Unix(stream) => Self::Unix(UnixStream::from_std(stream.into_std()?)?),
+        })
+    }
 }
 
 /// Who is at the other end.
@@ -65,8 +76,11 @@ pub(crate) struct WatchedStream {
     patience: Option<Box<Patience>>,
     was_late: bool,
     /// Counts as open until dropped.
-    connected: (Connected, Open),
+    connected: Counted,
 }
+
+/// What counts a connection until dropped: the limit, the metrics, and the thread that serves it.
+type Counted = (Connected, Open, Arc<()>);
 
 /// The wait for the first command.
 struct Patience {
@@ -88,7 +102,7 @@ impl WatchedStream {
         stream: Stream,
         peer: Peer,
         stopping: CancellationToken,
-        connected: (Connected, Open),
+        connected: Counted,
     ) -> Self {
         tracing::debug!(%peer, "connected");
         if let Stream::Tcp(stream) = &stream {

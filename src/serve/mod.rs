@@ -24,6 +24,7 @@ use crate::config::Endpoint;
 use crate::milter;
 use crate::milter::listener::{BindError, Sockets};
 use crate::milter::occupancy::Occupancy;
+use crate::milter::threads::Threads;
 use crate::runtime::Runtime;
 use crate::scan::Scanner;
 use crate::telemetry::endpoint::{self, EndpointError, Scrape};
@@ -86,6 +87,7 @@ impl Daemon {
     /// Serves until `shutdown` resolves; then open transactions may end. With `observe`, messages
     /// are judged and logged, and neither changed nor refused.
     pub async fn run(self, observe: bool, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let threads = Threads::build()?;
         self.runtime.metrics.serving.in_force(true);
         let runtime = Arc::new(ArcSwap::from_pointee(self.runtime));
         // Dropped when serving ends, and the tasks with it.
@@ -103,15 +105,16 @@ impl Daemon {
             let ready = Arc::clone(&self.ready);
             tasks.spawn(told.run(scrape(Arc::clone(&runtime), ready, self.occupancy.clone())));
         }
-        tasks.spawn(lasting("the watchdog", notify::watchdog));
-        notify::ready(&serving(&self.endpoints));
+        let serving = threads.handles();
+        tasks.spawn(lasting("the watchdog", move || notify::watchdog(serving.clone())));
+        notify::ready(&status(&self.endpoints));
         let (ready, in_force) = (self.ready, Arc::clone(&runtime));
         let shutdown = async move {
             shutdown.await;
             ready.store(false, Ordering::Relaxed);
             notify::stopping(in_force.load().config.limits.drain);
         };
-        milter::run(self.sockets, runtime, observe, self.occupancy, shutdown).await
+        milter::run(self.sockets, threads, runtime, observe, shutdown).await
     }
 }
 
@@ -124,7 +127,7 @@ async fn lasting<F: Future<Output = ()>>(what: &'static str, task: impl Fn() -> 
     }
 }
 
-fn serving(endpoints: &[Endpoint]) -> String {
+fn status(endpoints: &[Endpoint]) -> String {
     let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
     format!("serving {}", endpoints.join(", "))
 }

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use sd_notify::NotifyState;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How much longer than the drain the whole of stopping may take.
@@ -32,16 +35,17 @@ pub(super) fn stopping(drain: Duration) {
     ]);
 }
 
-/// Says that we are alive for as long as that is so, twice as often as asked for: each time, a
-/// thread of the runtime and one for what blocks must have had a turn.
-pub(super) async fn watchdog() {
+/// Says that we are alive for as long as that is so, twice as often as asked for: each time, every
+/// thread that serves, one of our own, and one for what blocks must have had a turn.
+pub(super) async fn watchdog(serving: Vec<Handle>) {
     let Some(every) = sd_notify::watchdog_enabled() else { return };
     let mut ticks = interval(every / 2);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let ran = tokio::spawn(async {}).await.is_ok();
-        if ran && tokio::task::spawn_blocking(|| ()).await.is_ok() {
+        let threads = serving.iter().cloned().chain([Handle::current()]);
+        let turns = try_join_all(threads.map(|thread| thread.spawn(async {})));
+        if turns.await.is_ok() && spawn_blocking(|| ()).await.is_ok() {
             tell(&[NotifyState::Watchdog]);
         }
     }
