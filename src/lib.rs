@@ -11,7 +11,7 @@
 //! | `serve/` | the supervisor: sockets, signals, reload, drain, the key store and its rotation, systemd |
 //! | `runtime.rs` | configuration, key ring, rules, resolver and scanner, built once |
 //! | `config/` | `fields` is the list of keys, with their docs; `resolve` gives them types |
-//! | `milter/` | listener, callbacks, session, apply: the only place that knows the protocol |
+//! | `milter/` | listener, threads, callbacks, session, apply: the only place that knows the protocol |
 //! | `message/` | envelope, header block, author domain, origin, body, MIME, text: what all stages read |
 //! | `pipeline.rs` | the way of one message: the calls of the stages |
 //! | `auth/` | iprev, SPF, ARC, DMARC, their look-ups, the results field, and why it says so |

@@ -53,7 +53,8 @@ struct Size {
 
 const SHORT: Size = Size {
     is_full: false,
-    hold: Duration::from_secs(4),
+    // A dead resolver is felt after `dns.timeout_secs`, 5 by default.
+    hold: Duration::from_secs(7),
     connections: 1,
     pause: Duration::from_millis(300),
 };
