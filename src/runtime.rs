@@ -88,7 +88,7 @@ impl Runtime {
     }
 
     /// The runtime of another configuration, with the caches, counts and keys of this one where the
-    /// configuration leaves them alone.
+    /// configuration, and what it takes from the system, leave them alone.
     pub fn rebuild(&self, config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = if config.sign.keys == self.config.sign.keys {
             (Arc::clone(&self.keys), Vec::new())
@@ -96,12 +96,15 @@ impl Runtime {
             let (keys, problems) = LiveRing::load(&config.sign.keys);
             (Arc::new(keys), problems)
         };
-        let resolver = if config.dns == self.config.dns {
+        let resolver = if config.dns == self.config.dns && self.resolver.is_of(&config.dns)? {
             self.resolver.clone()
         } else {
             Resolver::counting(&config.dns, self.metrics.dns.clone())?
         };
-        let scanner = if config.clamav == self.config.clamav {
+        let reads_the_same = |scanner: &Scanner| scanner.is_of(&config.clamav);
+        let scanner = if config.clamav == self.config.clamav
+            && self.scanner.as_ref().is_none_or(reads_the_same)
+        {
             self.scanner.clone()
         } else {
             Scanner::new(&config.clamav)

@@ -107,6 +107,11 @@ impl Resolver {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Whether it asks the servers that the settings, or the system, would name now.
+    pub fn is_of(&self, settings: &config::Dns) -> Result<bool, ResolverError> {
+        self.shared.servers.are_of(settings)
+    }
+
     /// Look-ups that end by the deadline.
     pub fn until(&self, deadline: Instant) -> Dns {
         Dns { shared: Arc::clone(&self.shared), deadline, trace: None, late: Late::default() }

@@ -74,11 +74,7 @@ pub(super) struct Failure {
 impl Servers {
     /// The servers given, or the system's where none are.
     pub(super) fn new(settings: &config::Dns) -> Result<Self, ResolverError> {
-        let servers = if settings.servers.is_empty() {
-            system_servers(Path::new(RESOLV_CONF))?
-        } else {
-            settings.servers.iter().copied().map(server).collect()
-        };
+        let servers = configured(settings, Path::new(RESOLV_CONF))?;
         let options = options(settings.timeout, servers.len());
         let addrs = servers.iter().take(SERVERS_MAX).map(address).collect();
         let resolvers = servers
@@ -88,6 +84,12 @@ impl Servers {
             .collect::<Result<_, _>>()
             .map_err(ResolverError::Start)?;
         Ok(Self { resolvers, addrs, preferred: AtomicUsize::new(0) })
+    }
+
+    /// Whether these are the ones that the settings, or the system, would name now.
+    pub(super) fn are_of(&self, settings: &config::Dns) -> Result<bool, ResolverError> {
+        let servers = configured(settings, Path::new(RESOLV_CONF))?;
+        Ok(servers.iter().take(SERVERS_MAX).map(address).eq(self.addrs.iter().copied()))
     }
 
     /// Where the servers are.
@@ -121,6 +123,18 @@ impl Servers {
             }
         }
         Err(first_failure.unwrap_or_else(|| temporary("there is no server".into())))
+    }
+}
+
+/// The servers given, or the system's where none are.
+fn configured(
+    settings: &config::Dns,
+    resolv_conf: &Path,
+) -> Result<Vec<NameServerConfig>, ResolverError> {
+    if settings.servers.is_empty() {
+        system_servers(resolv_conf)
+    } else {
+        Ok(settings.servers.iter().copied().map(server).collect())
     }
 }
 
@@ -222,6 +236,17 @@ pub(super) fn response_code(code: ResponseCode) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_are_of_the_settings_that_name_them() {
+        let settings = |addr: &str| config::Dns {
+            servers: vec![addr.parse().unwrap()],
+            ..config::Config::default().dns
+        };
+        let servers = Servers::new(&settings("192.0.2.1:53")).unwrap();
+        assert!(servers.are_of(&settings("192.0.2.1:53")).unwrap());
+        assert!(!servers.are_of(&settings("192.0.2.1:54")).unwrap());
+    }
 
     #[test]
     fn the_systems_servers() {

@@ -18,6 +18,7 @@ const SLOT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Pool {
     servers: Vec<Arc<Server>>,
+    conf: Option<ClamdConf>,
     balance: Balance,
     slots: Arc<Semaphore>,
     slots_max: usize,
@@ -30,11 +31,17 @@ impl Pool {
         let server = |endpoint| Arc::new(Server::new(endpoint, conf.as_ref()));
         Self {
             servers: config.servers.iter().cloned().map(server).collect(),
+            conf,
             balance: config.balance,
             slots: Arc::new(Semaphore::new(config.scans_max)),
             slots_max: config.scans_max,
             waiting: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether `clamd.conf` says what it said.
+    pub(super) fn is_of(&self, config: &Clamav) -> bool {
+        ClamdConf::read(&config.clamd_conf) == self.conf
     }
 
     pub(super) fn servers(&self) -> &[Arc<Server>] {

@@ -55,6 +55,11 @@ impl Scanner {
         })
     }
 
+    /// Whether the `clamd.conf` of this host still says what it said when the scanner was made.
+    pub fn is_of(&self, config: &Clamav) -> bool {
+        self.shared.pool.is_of(config)
+    }
+
     /// Opens the scan of one message, inside a tokio runtime. The whole raw message follows by
     /// [`Scan::write`]: the header block, the empty line, the body. `scans_prefix`: of a message
     /// that is too large, as much as clamd takes is scanned.

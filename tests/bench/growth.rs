@@ -78,7 +78,7 @@ impl Bench {
             ("4 MB", 4 << 20, 40),
             ("40 MB", 40 << 20, 8),
         ] {
-            let message = corpus::message(0, octets, 0);
+            let message = corpus::sized(1, octets).remove(0);
             let verify = Self::cost(daemon, &self.key.sign(&message, 1), count, Sender::Stranger);
             row(name, &[verify, Self::cost(daemon, &message, count, Sender::User)]);
         }
@@ -172,10 +172,10 @@ impl Bench {
         row("1,000 idle connections", &[peak()]);
         drop(idle);
         let daemon = self.daemon("large", "");
-        let message = self.key.sign(&corpus::message(0, 40 << 20, 0), 1);
+        let message = self.key.sign(&corpus::sized(1, 40 << 20)[0], 1);
         let shape = Shape { connections: 64, messages_each: 1 };
         let letters = [Letter::new(&message)];
-        load(&daemon.socket, daemon.id(), &letters, 64, Sender::Stranger, shape);
+        load(&daemon.socket, daemon.id(), &letters, 64, Sender::Stranger, shape).unwrap();
         row("64 messages of 40 MB at once", &[daemon.peak_memory_kib() as f64 * 1024.0 / 1e6]);
     }
 
@@ -201,7 +201,9 @@ impl Bench {
     /// Processor time of a message, in ms.
     fn cost(daemon: &Daemon, message: &Message, count: usize, sender: Sender) -> f64 {
         let letters = [Letter::new(message)];
-        let once = |count| load(&daemon.socket, daemon.id(), &letters, count, sender, SHAPE).cpu_ms;
+        let once = |count| {
+            load(&daemon.socket, daemon.id(), &letters, count, sender, SHAPE).unwrap().cpu_ms
+        };
         once(count.min(40));
         let mut costs: Vec<f64> = (0..ROUNDS).map(|_| once(count)).collect();
         costs.sort_by(f64::total_cmp);

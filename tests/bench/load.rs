@@ -1,6 +1,7 @@
 //! Load for a filter, as an MTA puts it on, and what that costs the filter.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -107,21 +108,21 @@ impl Letter {
     }
 
     /// Plays it in a session that has begun, and tells how long the final reply took.
-    pub fn play(&self, mta: &mut Mta, sender: Sender) -> Duration {
+    pub fn play(&self, mta: &mut Mta, sender: Sender) -> io::Result<Duration> {
         if mta.options & NO_REPLIES == NO_REPLIES && mta.options & LEADING_SPACE != 0 {
             if sender == Sender::User {
-                mta.send(b'D', b"M{auth_authen}\0joe\0{auth_type}\0PLAIN\0").unwrap();
+                mta.send(b'D', b"M{auth_authen}\0joe\0{auth_type}\0PLAIN\0")?;
             }
-            mta.send_raw(&self.burst).unwrap();
+            mta.send_raw(&self.burst)?;
         } else {
-            mta.transaction(&self.mail(sender)).unwrap();
+            mta.transaction(&self.mail(sender))?;
         }
         let sent = Instant::now();
-        let outcome = mta.end().unwrap();
+        let outcome = mta.end()?;
         assert_eq!(outcome.disposition, "accept");
         let wait = sent.elapsed();
-        mta.send(b'A', b"").unwrap();
-        wait
+        mta.send(b'A', b"")?;
+        Ok(wait)
     }
 }
 
@@ -133,33 +134,34 @@ pub fn load(
     count: usize,
     sender: Sender,
     shape: Shape,
-) -> Cost {
+) -> io::Result<Cost> {
     let next = AtomicUsize::new(0);
     let (start, cpu_before) = (Instant::now(), cpu_secs(process));
     let worker = || {
         let mut waits = Vec::new();
         while next.load(Ordering::Relaxed) < count {
-            let mut mta = Mta::connect_unix(socket).unwrap();
-            mta.session(&letters[0].mail(sender)).unwrap();
+            let mut mta = Mta::connect_unix(socket)?;
+            mta.session(&letters[0].mail(sender))?;
             for _ in 0..shape.messages_each {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= count {
                     break;
                 }
-                waits.push(letters[number % letters.len()].play(&mut mta, sender));
+                waits.push(letters[number % letters.len()].play(&mut mta, sender)?);
             }
-            mta.send(b'Q', b"").unwrap();
+            mta.send(b'Q', b"")?;
         }
-        waits
+        Ok(waits)
     };
-    let mut waits_ms: Vec<f64> = thread::scope(|scope| {
+    let waits: Vec<Vec<Duration>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..shape.connections).map(|_| scope.spawn(worker)).collect();
-        let waits = threads.into_iter().flat_map(|thread| thread.join().unwrap());
-        waits.map(|wait| wait.as_secs_f64() * 1e3).collect()
-    });
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<io::Result<_>>()
+    })?;
+    let mut waits_ms: Vec<f64> =
+        waits.into_iter().flatten().map(|wait| wait.as_secs_f64() * 1e3).collect();
     let rate = count as f64 / start.elapsed().as_secs_f64();
     waits_ms.sort_by(f64::total_cmp);
-    Cost { cpu_ms: (cpu_secs(process) - cpu_before) * 1e3 / count as f64, rate, waits_ms }
+    Ok(Cost { cpu_ms: (cpu_secs(process) - cpu_before) * 1e3 / count as f64, rate, waits_ms })
 }
 
 impl Cost {

@@ -23,6 +23,7 @@ mod rivals;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -92,18 +93,27 @@ fn measure(key: &Key) {
 }
 
 fn table(filters: &[Filter], work: &Work, sender: Sender) {
-    let mut rounds: Vec<Vec<Cost>> = filters.iter().map(|_| Vec::new()).collect();
+    let mut rounds: Vec<io::Result<Vec<Cost>>> = filters.iter().map(|_| Ok(Vec::new())).collect();
     for round in 0..=ROUNDS {
         for (filter, costs) in filters.iter().zip(&mut rounds) {
-            let cost = filter.cost(work, sender);
-            // The first round is to warm up.
-            if round > 0 {
-                costs.push(cost);
+            let Ok(so_far) = costs else { continue };
+            match filter.cost(work, sender) {
+                // The first round is to warm up.
+                Ok(_) if round == 0 => {}
+                Ok(cost) => so_far.push(cost),
+                Err(error) => *costs = Err(error),
             }
         }
     }
-    let ours = median(&rounds[0], |cost| cost.cpu_ms);
+    let ours = median(rounds[0].as_ref().unwrap(), |cost| cost.cpu_ms);
     for (filter, costs) in filters.iter().zip(&rounds) {
+        let costs = match costs {
+            Ok(costs) => costs,
+            Err(error) => {
+                println!("| {} | failed: {error} | | | | |", filter.name);
+                continue;
+            }
+        };
         let cpu = median(costs, |cost| cost.cpu_ms);
         println!(
             "| {} | {cpu:.2} | {:.1} | {:.0} | {:.2} / {:.2} | {:.0} |",
@@ -119,7 +129,7 @@ fn table(filters: &[Filter], work: &Work, sender: Sender) {
 
 impl Filter {
     /// A message passes one station after the other: their costs and waits add up.
-    fn cost(&self, work: &Work, sender: Sender) -> Cost {
+    fn cost(&self, work: &Work, sender: Sender) -> io::Result<Cost> {
         let costs = self.stations.iter().map(|(process, socket)| {
             load(socket, *process, &work.letters, work.messages, sender, SHAPE)
         });
@@ -128,7 +138,7 @@ impl Filter {
             rate: 1.0 / (1.0 / a.rate + 1.0 / b.rate),
             waits_ms: a.waits_ms.iter().zip(&b.waits_ms).map(|(a, b)| a + b).collect(),
         };
-        costs.reduce(sum).unwrap()
+        costs.reduce(|a, b| Ok(sum(a?, b?))).unwrap()
     }
 }
 

@@ -157,7 +157,8 @@ impl Soak {
         let (start, mut count) = (Instant::now(), 0);
         while start.elapsed() < CALIBRATION {
             for (sender, letters) in &self.letters {
-                load(&self.daemon.socket, self.daemon.id(), letters, letters.len(), *sender, shape);
+                load(&self.daemon.socket, self.daemon.id(), letters, letters.len(), *sender, shape)
+                    .unwrap();
                 count += letters.len();
             }
         }
@@ -176,7 +177,7 @@ impl Soak {
                 thread::sleep(due.saturating_duration_since(Instant::now()));
                 due += each;
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
-                let wait = letters[number % letters.len()].play(&mut mta, *sender);
+                let wait = letters[number % letters.len()].play(&mut mta, *sender).unwrap();
                 self.waits_ms.lock().unwrap().push(wait.as_secs_f64() * 1e3);
             }
             mta.send(b'Q', b"").unwrap();

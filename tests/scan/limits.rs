@@ -81,6 +81,20 @@ async fn the_limit_is_read_where_clamd_conf_can_be() {
     assert!(!clamd.log().contains("Size limit reached"), "clamd had to refuse something");
 }
 
+/// A reload makes another scanner where it would read something else.
+#[test]
+fn a_scanner_is_of_the_clamd_conf_that_it_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Clamav {
+        clamd_conf: dir.path().join("clamd.conf"),
+        ..config(vec!["inet:127.0.0.1:1".parse().unwrap()])
+    };
+    let scanner = Scanner::new(&config).unwrap();
+    assert!(scanner.is_of(&config));
+    std::fs::write(&config.clamd_conf, "StreamMaxLength 10M\n").unwrap();
+    assert!(!scanner.is_of(&config));
+}
+
 /// A zip archive of one stored file, which says that it is encrypted.
 fn encrypted_zip() -> Vec<u8> {
     let (name, data) = (b"secret.txt".as_slice(), [0x5a_u8; 64].as_slice());
