@@ -24,6 +24,7 @@
 //! | `policy.rs` | what is done about a message |
 //! | `changes.rs` | the edits for it |
 //! | `verdict.rs` | all that is known and decided of one message |
+//! | `work.rs` | the threads that work on large messages |
 //! | `sign/` | which keys sign a message, and its ARC seal |
 //! | `keys/` | the key store and the life of a key |
 //! | `rotation/` | what DNS shows of our keys, and what is done about it |
@@ -100,3 +101,4 @@ pub mod sign;
 pub mod telemetry;
 pub(crate) mod text;
 pub mod verdict;
+mod work;

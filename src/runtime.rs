@@ -1,13 +1,9 @@
 //! Everything that judging a message needs, built once and shared by all messages.
 
 use std::collections::HashSet;
-use std::num::NonZero;
+use std::io;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
 
 use crate::checks::logins::Logins;
 use crate::config::{self, Config, ConfigErrors};
@@ -16,10 +12,7 @@ use crate::keys::LiveRing;
 use crate::rules::{RuleErrors, RuleSet};
 use crate::scan::Scanner;
 use crate::telemetry::metrics::Metrics;
-
-/// The most octets of a message that are matched where it is: some 0.1 ms with many rules, and some
-/// 30 ms where it was written to be slow.
-const WORKED_INLINE_MAX: usize = 32 * 1024;
+use crate::work::WorkThreads;
 
 /// Says the time in seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -46,8 +39,8 @@ pub struct Runtime {
     pub scanner: Option<Scanner>,
     /// What is counted.
     pub metrics: Metrics,
-    /// How many messages' rules run at once outside the asynchronous threads.
-    work_threads: Arc<Semaphore>,
+    /// Where what takes long is done.
+    pub(crate) work: Arc<WorkThreads>,
     /// The time in seconds since 1970: the system's clock, unless a test has its own.
     pub clock: Clock,
 }
@@ -64,6 +57,9 @@ pub enum RuntimeError {
     /// No resolver can be set up.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
+    /// The system has no threads for us.
+    #[error("cannot set up threads for large messages: {0}")]
+    Threads(io::Error),
 }
 
 impl Runtime {
@@ -82,7 +78,7 @@ impl Runtime {
             keys: Arc::new(keys),
             key_problems,
             metrics,
-            work_threads: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
+            work: Arc::new(WorkThreads::build().map_err(RuntimeError::Threads)?),
             clock: Arc::new(system_clock),
         })
     }
@@ -120,7 +116,7 @@ impl Runtime {
             keys,
             key_problems,
             metrics: self.metrics.clone(),
-            work_threads: Arc::clone(&self.work_threads),
+            work: Arc::clone(&self.work),
             clock: Arc::clone(&self.clock),
         })
     }
@@ -140,36 +136,6 @@ fn load_logins(config: &Config) -> Result<Option<Logins>, ConfigErrors> {
 
 fn authserv_ids(config: &config::Identity) -> Vec<String> {
     [&config.authserv_id].into_iter().chain(&config.authserv_ids_ours).cloned().collect()
-}
-
-impl Runtime {
-    /// Does work that takes so many octets of a message; `None` where it did not end in time. A large
-    /// message is worked on by a thread of its own: a pattern that a sender's text slows down costs
-    /// that message its time, and no other.
-    pub(crate) async fn work<T: Send + 'static>(
-        &self,
-        octets: usize,
-        deadline: Instant,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        if octets <= WORKED_INLINE_MAX {
-            return Some(work());
-        }
-        let apart = async {
-            // The semaphore is never closed. A thread that nobody waits for any more keeps its turn.
-            let turn = self.work_threads.clone().acquire_owned().await;
-            tokio::task::spawn_blocking(move || {
-                let _turn = turn;
-                work()
-            })
-            .await
-        };
-        match timeout_at(deadline, apart).await {
-            Ok(Ok(done)) => Some(done),
-            Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => None,
-        }
-    }
 }
 
 /// The system's time in seconds since 1970.

@@ -76,7 +76,7 @@ fn the_shipped_rules_load_and_only_tag() {
     let hits = rules.evaluate(&Facts::of(&HeaderBlock::default(), letter));
     assert_eq!(hits.len(), 1);
     assert_eq!((hits[0].rule.as_str(), hits[0].action), ("webcam-extortion", Action::Tag));
-    assert_eq!(found(&hits[0]), "body at 28: 1BoatSLRHtKNngkdXEeobR76b53LETtpyT");
+    assert_eq!(found(&hits[0]), "body decoded at 28: 1BoatSLRHtKNngkdXEeobR76b53LETtpyT");
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Subject {
         let (runtime, headers, wants) = (self.runtime.clone(), self.headers.clone(), self.wants());
         let octets = headers.octets().len() + kept.len();
         let read = move || read(&runtime, &headers, kept, body_octets, wants);
-        self.runtime.work(octets, self.deadline, read).await
+        self.runtime.work.run(octets, self.deadline, read).await
     }
 
     /// The rules that match, given all that was found out.
