@@ -25,6 +25,7 @@
 //! | `changes.rs` | the edits for it |
 //! | `verdict.rs` | all that is known and decided of one message |
 //! | `work.rs` | the threads that work on large messages |
+//! | `background.rs` | a runtime that may be let go of inside another |
 //! | `sign/` | which keys sign a message, and its ARC seal |
 //! | `keys/` | the key store and the life of a key |
 //! | `rotation/` | what DNS shows of our keys, and what is done about it |
@@ -77,6 +78,7 @@
 //! - the sender is never mailed: a message is refused in its session, held or tagged.
 
 pub mod auth;
+mod background;
 pub(crate) mod changes;
 pub mod checks;
 pub mod config;

@@ -92,15 +92,17 @@ impl Runtime {
             let (keys, problems) = LiveRing::load(&config.sign.keys);
             (Arc::new(keys), problems)
         };
-        let resolver = if config.dns == self.config.dns && self.resolver.is_of(&config.dns)? {
+        let is_replaced = || config.dns.servers.is_empty() && self.resolver.is_replaced();
+        let resolver = if config.dns == self.config.dns && !is_replaced() {
             self.resolver.clone()
         } else {
-            Resolver::counting(&config.dns, self.metrics.dns.clone())?
+            let resolver = Resolver::counting(&config.dns, self.metrics.dns.clone())?;
+            tracing::info!(servers = ?resolver.addrs(), "other DNS servers or settings");
+            resolver
         };
-        let reads_the_same = |scanner: &Scanner| scanner.is_of(&config.clamav);
-        let scanner = if config.clamav == self.config.clamav
-            && self.scanner.as_ref().is_none_or(reads_the_same)
-        {
+        let clamd_conf = &config.clamav.clamd_conf;
+        let knows_it = self.scanner.as_ref().is_none_or(|scanner| scanner.knows(clamd_conf));
+        let scanner = if config.clamav == self.config.clamav && knows_it {
             self.scanner.clone()
         } else {
             Scanner::new(&config.clamav)

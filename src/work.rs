@@ -8,9 +8,11 @@ use std::io;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::background::BackgroundRuntime;
 
 /// The most octets of a message that are matched where it is: some 0.1 ms with many rules, and some
 /// 30 ms where it was written to be slow.
@@ -18,13 +20,14 @@ const INLINE_MAX: usize = 32 * 1024;
 
 /// The threads, which start when they are first needed.
 #[derive(Debug)]
-pub(crate) struct WorkThreads(Option<Runtime>);
+pub(crate) struct WorkThreads(BackgroundRuntime);
 
 impl WorkThreads {
     pub(crate) fn build() -> io::Result<Self> {
         let threads = available_parallelism().map_or(1, NonZero::get);
         let mut runtime = Builder::new_current_thread();
-        runtime.max_blocking_threads(threads).thread_name("work").build().map(Some).map(Self)
+        let runtime = runtime.max_blocking_threads(threads).thread_name("work").build()?;
+        Ok(Self(runtime.into()))
     }
 
     /// Does work that takes so many octets of a message; `None` where it did not end in time.
@@ -34,23 +37,15 @@ impl WorkThreads {
         deadline: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let threads = self.0.as_ref().filter(|_| octets > INLINE_MAX);
-        let Some(threads) = threads else { return Some(work()) };
+        if octets <= INLINE_MAX {
+            return Some(work());
+        }
         // Where nobody waits for it any more before its turn has come, it is not begun.
-        let task = AbortOnDropHandle::new(threads.spawn_blocking(work));
+        let task = AbortOnDropHandle::new(self.0.spawn_blocking(work));
         match timeout_at(deadline, task).await {
             Ok(Ok(done)) => Some(done),
             Ok(Err(error)) => std::panic::resume_unwind(error.try_into_panic().ok()?),
             Err(_) => None,
-        }
-    }
-}
-
-impl Drop for WorkThreads {
-    fn drop(&mut self) {
-        // A runtime may not wait for its end inside another.
-        if let Some(threads) = self.0.take() {
-            threads.shutdown_background();
         }
     }
 }

@@ -99,6 +99,24 @@ fn json_has_every_finding_with_its_lines() {
     assert_eq!(first["remedy"][0]["lines"][0], "smtpd_milters = inet:127.0.0.1:8891");
 }
 
+#[test]
+fn the_hosts_name_may_be_one_of_our_ids() {
+    let host = Host::new("inet:127.0.0.1:8891");
+    postfix(&host, "");
+    let config = fs::read_to_string(host.path("mailseal.toml")).unwrap();
+    for (ids, is_noted) in [("", true), ("authserv_ids_ours = [\"MX.example.org\"]\n", false)] {
+        let other = format!("authserv_id = \"results.example.org\"\n{ids}");
+        host.write("mailseal.toml", &config.replace("authserv_id = \"mx.example.org\"\n", &other));
+        let ran = host.run(&[&FILES[..], &["--remote"]].concat());
+        assert_eq!(
+            ran.out.contains("Postfix calls itself mx.example.org"),
+            is_noted,
+            "{}",
+            ran.out
+        );
+    }
+}
+
 /// The lines of the remedies are pasted, and heal what they are for.
 #[test]
 fn pasted_lines_heal() {

@@ -334,6 +334,19 @@ fn nobody_need_read_what_is_printed_at_start() {
     serves(daemon.addr);
 }
 
+/// What an observer's end or fault may not do is defer mail.
+#[test]
+fn an_observer_is_attached_so_that_it_costs_no_mail() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!("exec \"$@\" --observe >{}/printed", dir.path().display());
+    let daemon = Daemon::start_by(dir.path(), "serve", OFFLINE, by_shell(&script));
+    serves(daemon.addr);
+    let printed = fs::read_to_string(dir.path().join("printed")).unwrap();
+    let attached = format!("{{ inet:{}, default_action=accept }}\n", daemon.addr);
+    assert!(printed.ends_with(&attached), "{printed}");
+    assert!(!printed.contains("tempfail"), "{printed}");
+}
+
 fn reply(mta: &mut Mta) -> String {
     mta.end().unwrap().disposition
 }

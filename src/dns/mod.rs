@@ -5,6 +5,7 @@
 //! shows, `drift` compares, and `lint` reads a domain's records as a stranger does.
 
 mod authority;
+mod background;
 mod delegation;
 pub mod drift;
 mod exchange;

@@ -107,9 +107,9 @@ impl Resolver {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Whether it asks the servers that the settings, or the system, would name now.
-    pub fn is_of(&self, settings: &config::Dns) -> Result<bool, ResolverError> {
-        self.shared.servers.are_of(settings)
+    /// Whether `/etc/resolv.conf` names other servers by now than those that it asks.
+    pub fn is_replaced(&self) -> bool {
+        self.shared.servers.are_replaced()
     }
 
     /// Look-ups that end by the deadline.

@@ -9,17 +9,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::{DnsError, NetError};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, Record, RecordType};
-use hickory_resolver::TokioResolver;
+use hickory_resolver::Resolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::system_conf::parse_resolv_conf;
 
 use super::LookupError;
+use super::background::Background;
 use crate::config;
 use crate::file::{self, FileError};
 
@@ -56,7 +56,7 @@ pub enum ResolverError {
 /// The servers, in the order in which they are asked.
 #[derive(Debug)]
 pub(super) struct Servers {
-    resolvers: Vec<TokioResolver>,
+    resolvers: Vec<Resolver<Background>>,
     /// Where they are.
     addrs: Vec<SocketAddr>,
     /// The one that answered last; it is asked first.
@@ -74,7 +74,11 @@ pub(super) struct Failure {
 impl Servers {
     /// The servers given, or the system's where none are.
     pub(super) fn new(settings: &config::Dns) -> Result<Self, ResolverError> {
-        let servers = configured(settings, Path::new(RESOLV_CONF))?;
+        let servers = if settings.servers.is_empty() {
+            system_servers(Path::new(RESOLV_CONF))?
+        } else {
+            settings.servers.iter().copied().map(server).collect()
+        };
         let options = options(settings.timeout, servers.len());
         let addrs = servers.iter().take(SERVERS_MAX).map(address).collect();
         let resolvers = servers
@@ -86,10 +90,17 @@ impl Servers {
         Ok(Self { resolvers, addrs, preferred: AtomicUsize::new(0) })
     }
 
-    /// Whether these are the ones that the settings, or the system, would name now.
-    pub(super) fn are_of(&self, settings: &config::Dns) -> Result<bool, ResolverError> {
-        let servers = configured(settings, Path::new(RESOLV_CONF))?;
-        Ok(servers.iter().take(SERVERS_MAX).map(address).eq(self.addrs.iter().copied()))
+    /// Whether the system names others by now. Where it names none, or cannot be read, it is in the
+    /// midst of a change of its own.
+    pub(super) fn are_replaced(&self) -> bool {
+        match named_servers(Path::new(RESOLV_CONF)) {
+            Ok(servers) if servers.is_empty() => false,
+            Ok(servers) => servers.iter().take(SERVERS_MAX).map(address).ne(self.addrs.clone()),
+            Err(error) => {
+                tracing::warn!("the DNS servers stay: {error}");
+                false
+            }
+        }
     }
 
     /// Where the servers are.
@@ -126,21 +137,18 @@ impl Servers {
     }
 }
 
-/// The servers given, or the system's where none are.
-fn configured(
-    settings: &config::Dns,
-    resolv_conf: &Path,
-) -> Result<Vec<NameServerConfig>, ResolverError> {
-    if settings.servers.is_empty() {
-        system_servers(resolv_conf)
-    } else {
-        Ok(settings.servers.iter().copied().map(server).collect())
-    }
-}
-
 /// The servers of `/etc/resolv.conf`. Where it is missing or names none, the server on this
 /// machine, as resolv.conf(5) has it.
-fn system_servers(path: &Path) -> Result<Vec<NameServerConfig>, ResolverError> {
+fn system_servers(path: &Path) -> Result<Vec<NameServerConfig>, FileError> {
+    let servers = named_servers(path)?;
+    if servers.is_empty() {
+        return Ok(vec![NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into())]);
+    }
+    Ok(servers)
+}
+
+/// The servers that such a file names.
+fn named_servers(path: &Path) -> Result<Vec<NameServerConfig>, FileError> {
     let octets = match file::octets(path, RESOLV_CONF_BYTES_MAX) {
         Err(error) if error.is_missing() => Vec::new(),
         octets => octets?,
@@ -149,11 +157,7 @@ fn system_servers(path: &Path) -> Result<Vec<NameServerConfig>, ResolverError> {
     let is_server = |line: &&[u8]| line.trim_ascii_start().starts_with(b"nameserver");
     let servers: Vec<&[u8]> = octets.split(|octet| *octet == b'\n').filter(is_server).collect();
     let conf = parse_resolv_conf(servers.join(&b'\n'));
-    let servers = conf.map_or_else(|_| Vec::new(), |(conf, _)| conf.name_servers);
-    if servers.is_empty() {
-        return Ok(vec![NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into())]);
-    }
-    Ok(servers)
+    Ok(conf.map_or_else(|_| Vec::new(), |(conf, _)| conf.name_servers))
 }
 
 fn server(addr: SocketAddr) -> NameServerConfig {
@@ -169,11 +173,12 @@ fn address(server: &NameServerConfig) -> SocketAddr {
     SocketAddr::new(server.ip, port)
 }
 
-fn start(server: NameServerConfig, options: ResolverOpts) -> Result<TokioResolver, NetError> {
+fn start(
+    server: NameServerConfig,
+    options: ResolverOpts,
+) -> Result<Resolver<Background>, NetError> {
     let config = ResolverConfig::from_name_servers(vec![server]);
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        .with_options(options)
-        .build()
+    Resolver::builder_with_config(config, Background::new()).with_options(options).build()
 }
 
 /// What each of this many servers is asked with.
@@ -236,17 +241,6 @@ pub(super) fn response_code(code: ResponseCode) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn servers_are_of_the_settings_that_name_them() {
-        let settings = |addr: &str| config::Dns {
-            servers: vec![addr.parse().unwrap()],
-            ..config::Config::default().dns
-        };
-        let servers = Servers::new(&settings("192.0.2.1:53")).unwrap();
-        assert!(servers.are_of(&settings("192.0.2.1:53")).unwrap());
-        assert!(!servers.are_of(&settings("192.0.2.1:54")).unwrap());
-    }
 
     #[test]
     fn the_systems_servers() {

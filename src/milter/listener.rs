@@ -1,4 +1,4 @@
-//! The sockets: several of both kinds behind one accept, and a watched stream for each connection.
+//! The sockets: several of both kinds behind one accept, with the limit on connections.
 //!
 //! Failure: a failed accept (no descriptors left) is logged and tried again after a pause; nothing
 //! that a peer does ends the accept loop. A peer that `allow_peers` does not name is closed at once:
@@ -41,7 +41,7 @@ pub(crate) struct Sockets {
     /// What kept a socket that vanished from being opened anew; told when it changes.
     trouble: Option<String>,
     /// `milter.connections_max` of them.
-    places: PollSemaphore,
+    permits: PollSemaphore,
     occupancy: Occupancy,
     metrics: ServingMetrics,
     told_full: Option<Instant>,
@@ -74,7 +74,7 @@ impl Sockets {
             pause: None,
             look,
             trouble: None,
-            places: PollSemaphore::new(Arc::new(Semaphore::new(config.connections_max))),
+            permits: PollSemaphore::new(Arc::new(Semaphore::new(config.connections_max))),
             occupancy,
             metrics,
             told_full: None,
@@ -96,6 +96,45 @@ impl Sockets {
     /// Once cancelled, nothing more is accepted, and connections between messages are closed.
     pub(super) fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
+    }
+
+    /// The next connection; none while `milter.connections_max` are open, or once told to stop.
+    pub(super) async fn accept(&mut self) -> Accepted {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Accepted> {
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            // Whoever comes now is refused at once, and does not wait for us to be gone. A service
+            // manager's own copy keeps its socket open for who comes after us.
+            self.listening.clear();
+            return Poll::Pending;
+        }
+        while self.look.poll_tick(cx).is_ready() {
+            self.reopen();
+        }
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            // The semaphore is never closed; where nobody comes now, the permit is given back.
+            let Some(permit) = ready!(self.permits.poll_acquire(cx)) else { return Poll::Pending };
+            match ready!(self.poll_sockets(cx)) {
+                Ok((stream, peer)) if self.allows(&peer) => {
+                    return Poll::Ready(self.accepted(stream, peer, permit));
+                }
+                Ok((_, peer)) => {
+                    self.metrics.not_connected("refused");
+                    tracing::warn!(%peer, "connection refused: milter.allow_peers does not name it");
+                }
+                Err(error) => {
+                    self.metrics.not_connected("failed");
+                    tracing::error!(%error, "no connection could be accepted, trying again");
+                    self.pause = Some(Box::pin(sleep(ACCEPT_PAUSE)));
+                }
+            }
+        }
     }
 
     fn poll_sockets(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
@@ -151,10 +190,10 @@ impl Sockets {
         }
     }
 
-    fn accepted(&mut self, stream: Stream, peer: Peer, place: OwnedSemaphorePermit) -> Accepted {
-        let place = self.occupancy.connect(place, self.config.connections_max);
-        let is_last = place.is_last();
-        let connected = (place, self.metrics.connected());
+    fn accepted(&mut self, stream: Stream, peer: Peer, permit: OwnedSemaphorePermit) -> Accepted {
+        let connected = self.occupancy.connect(permit, self.config.connections_max);
+        let is_last = connected.is_last();
+        let connected = (connected, self.metrics.connected());
         if is_last {
             self.metrics.limit_reached(Limit::Connections);
             self.tell_full();
@@ -181,48 +220,15 @@ pub(super) struct Accepted {
 
 impl Accepted {
     /// The stream, on the runtime of the thread that calls; `thread` counts what that has.
-    pub(super) fn watched(self, thread: Arc<()>) -> io::Result<WatchedStream> {
-        let Self { stream, peer, stopping, connected: (place, open) } = self;
-        Ok(WatchedStream::new(stream.moved()?, peer, stopping, (place, open, thread)))
-    }
-}
-
-impl Sockets {
-    /// The next connection; none while `milter.connections_max` are open, or once told to stop.
-    pub(super) async fn accept(&mut self) -> Accepted {
-        poll_fn(|cx| self.poll_accept(cx)).await
-    }
-
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Accepted> {
-        if self.stopped.as_mut().poll(cx).is_ready() {
-            // Whoever comes now is refused at once, and does not wait for us to be gone. A service
-            // manager's own copy keeps its socket open for who comes after us.
-            self.listening.clear();
-            return Poll::Pending;
-        }
-        while self.look.poll_tick(cx).is_ready() {
-            self.reopen();
-        }
-        loop {
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
-                self.pause = None;
+    pub(super) fn watched(self, thread: Arc<()>) -> Option<WatchedStream> {
+        let Self { stream, peer, stopping, connected: (connected, open) } = self;
+        match stream.moved() {
+            Ok(stream) => {
+                Some(WatchedStream::new(stream, peer, stopping, (connected, open, thread)))
             }
-            // The semaphore is never closed; where nobody comes now, the place is given back.
-            let Some(place) = ready!(self.places.poll_acquire(cx)) else { return Poll::Pending };
-            match ready!(self.poll_sockets(cx)) {
-                Ok((stream, peer)) if self.allows(&peer) => {
-                    return Poll::Ready(self.accepted(stream, peer, place));
-                }
-                Ok((_, peer)) => {
-                    self.metrics.not_connected("refused");
-                    tracing::warn!(%peer, "connection refused: milter.allow_peers does not name it");
-                }
-                Err(error) => {
-                    self.metrics.not_connected("failed");
-                    tracing::error!(%error, "no connection could be accepted, trying again");
-                    self.pause = Some(Box::pin(sleep(ACCEPT_PAUSE)));
-                }
+            Err(error) => {
+                tracing::error!(%peer, %error, "closed: the connection could not be served");
+                None
             }
         }
     }

@@ -28,7 +28,7 @@ struct Counts {
 pub(super) struct Connected {
     occupancy: Occupancy,
     connections_max: usize,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// A message that was taken in, and what it holds, counted until dropped.
@@ -48,10 +48,14 @@ impl Occupancy {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection that has its place among `connections_max`.
-    pub(super) fn connect(&self, place: OwnedSemaphorePermit, connections_max: usize) -> Connected {
+    /// Counts a connection, which keeps its permit for one of `connections_max`.
+    pub(super) fn connect(
+        &self,
+        permit: OwnedSemaphorePermit,
+        connections_max: usize,
+    ) -> Connected {
         self.0.connections.fetch_add(1, Ordering::Relaxed);
-        Connected { occupancy: self.clone(), connections_max, _place: place }
+        Connected { occupancy: self.clone(), connections_max, _permit: permit }
     }
 
     /// Takes a message in, or says which limit keeps it out.

@@ -13,39 +13,34 @@ use std::task::{Context, Poll, ready};
 use std::thread::available_parallelism;
 
 use futures_util::future::try_join_all;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::listener::{Accepted, Sockets};
 use super::stream::WatchedStream;
 use super::{Service, callbacks};
+use crate::background::BackgroundRuntime;
 
 /// The threads' runtimes, before they serve.
-pub(crate) struct Threads(Vec<Runtime>);
+pub(crate) struct Threads(Vec<BackgroundRuntime>);
 
 /// A thread that serves, seen from the one that accepts.
 struct Worker {
-    connections: mpsc::UnboundedSender<Accepted>,
-    /// Shared by each of its connections.
+    connections: mpsc::UnboundedSender<(Accepted, Arc<()>)>,
+    /// Held by each of its connections.
     counted: Arc<()>,
 }
 
 /// What a thread serves: the connections that are handed to it.
-struct Handed {
-    connections: mpsc::UnboundedReceiver<Accepted>,
-    counted: Arc<()>,
-}
+struct Handed(mpsc::UnboundedReceiver<(Accepted, Arc<()>)>);
 
 impl Threads {
     /// As many as the machine lets us run at once.
     pub(crate) fn build() -> io::Result<Self> {
-        let mut threads = Self(Vec::new());
-        for _ in 0..available_parallelism().map_or(1, NonZero::get) {
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            threads.0.push(runtime.enable_all().build()?);
-        }
-        Ok(threads)
+        let count = available_parallelism().map_or(1, NonZero::get);
+        let build = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+        (0..count).map(|_| build().map(Into::into)).collect::<io::Result<_>>().map(Self)
     }
 
     /// To see whether each has its turn.
@@ -55,13 +50,13 @@ impl Threads {
 
     /// Serves the sockets until told to stop, and returns when all threads have ended.
     pub(super) async fn serve(
-        mut self,
+        self,
         mut sockets: Sockets,
         service: &Arc<Service>,
         stop: &CancellationToken,
     ) -> io::Result<()> {
         let (mut workers, mut ends) = (Vec::new(), Vec::new());
-        for (number, runtime) in std::mem::take(&mut self.0).into_iter().enumerate() {
+        for (number, runtime) in self.0.into_iter().enumerate() {
             let (worker, ended) = Worker::start(number, runtime, service, stop.clone())?;
             workers.push(worker);
             ends.push(async {
@@ -84,45 +79,39 @@ impl Threads {
     }
 }
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        // Where they don't come to serve: a runtime may not wait for its end inside another.
-        self.0.drain(..).for_each(Runtime::shutdown_background);
-    }
-}
-
 impl Worker {
     /// Starts a thread, and returns with it what tells how it ended.
     fn start(
         number: usize,
-        runtime: Runtime,
+        runtime: BackgroundRuntime,
         service: &Arc<Service>,
         stop: CancellationToken,
     ) -> io::Result<(Self, oneshot::Receiver<io::Result<()>>)> {
         let (sender, connections) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
-        let counted = Arc::new(());
-        let handed = Handed { connections, counted: Arc::clone(&counted) };
         let callbacks = callbacks::callbacks(service);
-        // No more are handed over than there may be.
+        // `Sockets` holds the limit, which is one for all threads.
         let config =
             indymilter::Config { max_connections: Semaphore::MAX_PERMITS, ..Default::default() };
         std::thread::Builder::new().name(format!("milter-{number}")).spawn(move || {
-            let served = indymilter::run(handed, callbacks, config, stop.cancelled_owned());
-            let _ = end.send(runtime.block_on(served));
-            runtime.shutdown_background();
+            let served =
+                indymilter::run(Handed(connections), callbacks, config, stop.cancelled_owned());
+            let served = runtime.block_on(served);
+            // What still runs ends first.
+            drop(runtime);
+            let _ = end.send(served);
         })?;
-        Ok((Self { connections: sender, counted }, ended))
+        Ok((Self { connections: sender, counted: Arc::new(()) }, ended))
     }
 
-    /// How many connections it has.
+    /// How many connections it has, those on their way to it among them.
     fn open(&self) -> usize {
         Arc::strong_count(&self.counted)
     }
 
     fn serve(&self, accepted: Accepted) {
         // Where the thread has ended, so does the daemon.
-        let _ = self.connections.send(accepted);
+        let _ = self.connections.send((accepted, Arc::clone(&self.counted)));
     }
 }
 
@@ -132,12 +121,11 @@ impl indymilter::Listener for Handed {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<WatchedStream>> {
         loop {
             // Nobody accepts any more where there is none; the thread is told by other means to stop.
-            let Some(accepted) = ready!(self.connections.poll_recv(cx)) else {
+            let Some((accepted, counted)) = ready!(self.0.poll_recv(cx)) else {
                 return Poll::Pending;
             };
-            match accepted.watched(Arc::clone(&self.counted)) {
-                Ok(stream) => return Poll::Ready(Ok(stream)),
-                Err(error) => tracing::error!(%error, "a connection could not be served"),
+            if let Some(stream) = accepted.watched(counted) {
+                return Poll::Ready(Ok(stream));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! All clamds: which of them a scan asks, and how many scans there are at once.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -39,9 +40,9 @@ impl Pool {
         }
     }
 
-    /// Whether `clamd.conf` says what it said.
-    pub(super) fn is_of(&self, config: &Clamav) -> bool {
-        ClamdConf::read(&config.clamd_conf) == self.conf
+    /// Whether that `clamd.conf` says what it said when it was read.
+    pub(super) fn knows(&self, clamd_conf: &Path) -> bool {
+        ClamdConf::read(clamd_conf) == self.conf
     }
 
     pub(super) fn servers(&self) -> &[Arc<Server>] {

@@ -5,6 +5,7 @@
 //! of an end of the stream, so that half a message is never judged.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -55,9 +56,9 @@ impl Scanner {
         })
     }
 
-    /// Whether the `clamd.conf` of this host still says what it said when the scanner was made.
-    pub fn is_of(&self, config: &Clamav) -> bool {
-        self.shared.pool.is_of(config)
+    /// Whether that `clamd.conf` says what it said when the scanner was made.
+    pub fn knows(&self, clamd_conf: &Path) -> bool {
+        self.shared.pool.knows(clamd_conf)
     }
 
     /// Opens the scan of one message, inside a tokio runtime. The whole raw message follows by

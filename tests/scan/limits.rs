@@ -83,16 +83,16 @@ async fn the_limit_is_read_where_clamd_conf_can_be() {
 
 /// A reload makes another scanner where it would read something else.
 #[test]
-fn a_scanner_is_of_the_clamd_conf_that_it_read() {
+fn a_scanner_knows_the_clamd_conf_that_it_read() {
     let dir = tempfile::tempdir().unwrap();
     let config = Clamav {
         clamd_conf: dir.path().join("clamd.conf"),
         ..config(vec!["inet:127.0.0.1:1".parse().unwrap()])
     };
     let scanner = Scanner::new(&config).unwrap();
-    assert!(scanner.is_of(&config));
+    assert!(scanner.knows(&config.clamd_conf));
     std::fs::write(&config.clamd_conf, "StreamMaxLength 10M\n").unwrap();
-    assert!(!scanner.is_of(&config));
+    assert!(!scanner.knows(&config.clamd_conf));
 }
 
 /// A zip archive of one stored file, which says that it is encrypted.
