@@ -93,7 +93,11 @@ impl Servers {
     /// Whether the system names others by now. Where it names none, or cannot be read, it is in the
     /// midst of a change of its own.
     pub(super) fn are_replaced(&self) -> bool {
-        match named_servers(Path::new(RESOLV_CONF)) {
+        self.are_replaced_by(Path::new(RESOLV_CONF))
+    }
+
+    fn are_replaced_by(&self, resolv_conf: &Path) -> bool {
+        match named_servers(resolv_conf) {
             Ok(servers) if servers.is_empty() => false,
             Ok(servers) => servers.iter().take(SERVERS_MAX).map(address).ne(self.addrs.clone()),
             Err(error) => {
@@ -243,6 +247,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn servers_stay_until_the_system_names_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("resolv.conf");
+        let servers = vec!["192.0.2.1:53".parse().unwrap()];
+        let settings = config::Dns { servers, ..config::Config::default().dns };
+        let servers = Servers::new(&settings).unwrap();
+        assert!(!servers.are_replaced_by(&path), "missing");
+        for (text, are_replaced) in [
+            ("", false),
+            ("nameserver 192.0.2.1\n", false),
+            ("nameserver 192.0.2.2\n", true),
+            ("nameserver 192.0.2.1\nnameserver 192.0.2.2\n", true),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(servers.are_replaced_by(&path), are_replaced, "{text:?}");
+        }
+        assert!(!servers.are_replaced_by(dir.path()), "unreadable");
+    }
+
+    #[test]
     fn the_systems_servers() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("resolv.conf");
@@ -262,7 +286,7 @@ mod tests {
         }
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        let error = system_servers(&path).unwrap_err().to_string();
+        let error = ResolverError::from(system_servers(&path).unwrap_err()).to_string();
         assert!(
             error.ends_with("resolv.conf: is a directory; name a regular file; or set dns.servers")
         );
