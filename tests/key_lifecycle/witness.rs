@@ -148,7 +148,8 @@ fn retention_secs(policy: &Policy) -> u64 {
 fn is_a_way(from: Option<KeyState>, to: KeyState) -> bool {
     use KeyState::{Active, Pending, Removed, Retiring, Revoked};
     match from {
-        None => to == Pending,
+        // One order may take up the key that a crash has left, and force it into use.
+        None => matches!(to, Pending | Active),
         Some(Pending) => matches!(to, Pending | Active | Revoked),
         Some(Active) => matches!(to, Active | Retiring | Revoked),
         Some(Retiring) => matches!(to, Retiring | Active | Revoked),
