@@ -18,15 +18,19 @@ use crate::background::BackgroundRuntime;
 /// 30 ms where it was written to be slow.
 const INLINE_MAX: usize = 32 * 1024;
 
+/// How many threads the machine lets us run at once.
+pub(crate) fn processors() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
 /// The threads, which start when they are first needed.
 #[derive(Debug)]
 pub(crate) struct WorkThreads(BackgroundRuntime);
 
 impl WorkThreads {
     pub(crate) fn build() -> io::Result<Self> {
-        let threads = available_parallelism().map_or(1, NonZero::get);
         let mut runtime = Builder::new_current_thread();
-        let runtime = runtime.max_blocking_threads(threads).thread_name("work").build()?;
+        let runtime = runtime.max_blocking_threads(processors()).thread_name("work").build()?;
         Ok(Self(runtime.into()))
     }
 

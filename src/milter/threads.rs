@@ -7,10 +7,8 @@
 //! anew. What a connection's own task does wrong ends that connection alone.
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::thread::available_parallelism;
 
 use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
@@ -21,6 +19,7 @@ use super::listener::{Accepted, Sockets};
 use super::stream::WatchedStream;
 use super::{Service, callbacks};
 use crate::background::BackgroundRuntime;
+use crate::work::processors;
 
 /// The threads' runtimes, before they serve.
 pub(crate) struct Threads(Vec<BackgroundRuntime>);
@@ -38,9 +37,8 @@ struct Handed(mpsc::UnboundedReceiver<(Accepted, Arc<()>)>);
 impl Threads {
     /// As many as the machine lets us run at once.
     pub(crate) fn build() -> io::Result<Self> {
-        let count = available_parallelism().map_or(1, NonZero::get);
         let build = || tokio::runtime::Builder::new_current_thread().enable_all().build();
-        (0..count).map(|_| build().map(Into::into)).collect::<io::Result<_>>().map(Self)
+        (0..processors()).map(|_| build().map(Into::into)).collect::<io::Result<_>>().map(Self)
     }
 
     /// To see whether each has its turn.

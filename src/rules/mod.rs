@@ -51,13 +51,12 @@ mod when;
 
 use std::collections::HashSet;
 use std::io;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
 
 use crate::config::ConfigErrors;
 use crate::config::value::Located;
 use crate::verdict::Hit;
+use crate::work::processors;
 
 pub use error::RuleErrors;
 pub use facts::Facts;
@@ -273,7 +272,7 @@ fn failures(files: &[Result<RuleFile, ConfigErrors>]) -> Vec<Vec<Located>> {
         };
         share.iter().flat_map(failures).collect()
     };
-    let threads = available_parallelism().map_or(1, NonZero::get);
+    let threads = processors();
     let share = all.len().div_ceil(threads).max(RULES_A_THREAD_MIN);
     let mut by_file: Vec<Vec<Located>> = files.iter().map(|_| Vec::new()).collect();
     std::thread::scope(|scope| {

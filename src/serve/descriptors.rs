@@ -3,10 +3,9 @@
 //! Failure: where the system grants no more, serving goes on with what there is: connections wait
 //! until descriptors come free.
 
-use std::num::NonZero;
-use std::thread::available_parallelism;
-
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::work::processors;
 
 /// What is open besides connections and their scans: sockets of DNS, files.
 const OTHERS: u64 = 128;
@@ -18,7 +17,7 @@ pub(super) fn raise(connections_max: usize) {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let granted = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_or(soft, |()| hard);
     // One of the MTA's, one to a clamd.
-    let threads = available_parallelism().map_or(1, NonZero::get) as u64;
+    let threads = processors() as u64;
     let wanted = 2 * connections_max as u64 + A_THREAD * threads + OTHERS;
     if granted < wanted {
         tracing::warn!(
