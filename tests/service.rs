@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -440,6 +440,34 @@ fn who_does_not_begin_to_speak_gives_its_place_to_others() {
     await_log(&daemon, "closed: the peer does not begin to speak milter");
     assert_eq!(idle.deliver(&Mail::default()).unwrap().disposition, "accept");
     drop(silent);
+}
+
+/// How many nanoseconds each of the threads that serve connections has run.
+fn threads_ns(daemon: &Daemon) -> Vec<u64> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.id())).unwrap();
+    let mut tasks: Vec<_> = tasks.map(|task| task.unwrap().path()).collect();
+    tasks.retain(|task| fs::read_to_string(task.join("comm")).unwrap().starts_with("milter-"));
+    tasks.sort();
+    let ran = |task: &PathBuf| fs::read_to_string(task.join("schedstat")).unwrap();
+    tasks.iter().map(|task| ran(task).split(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn connections_are_spread_over_the_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = start(dir.path(), "");
+    let before = threads_ns(&daemon);
+    let connect = |_| Mta::connect(daemon.addr).unwrap();
+    let mut mtas: Vec<_> = (0..2 * before.len()).map(connect).collect();
+    for _ in 0..10 {
+        for mta in &mut mtas {
+            mta.deliver(&Mail::default()).unwrap();
+        }
+    }
+    let ran = before.iter().zip(threads_ns(&daemon)).map(|(before, after)| after - before);
+    let ran: Vec<_> = ran.collect();
+    let share = ran.iter().sum::<u64>() / ran.len() as u64;
+    assert!(ran.iter().all(|ran| *ran > share / 4), "{ran:?}");
 }
 
 #[test]
