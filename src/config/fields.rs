@@ -130,7 +130,9 @@ const MILTER: &[Field] = &[
     unset(
         "socket_group",
         r#""postfix""#,
-        "The group of Unix sockets, by name or number. Not set: the daemon's own group.",
+        "The group of Unix sockets, by name or number, of which the daemon must be a member. Not set:\n\
+         that of the directory where it has the setgid bit, and the daemon's own otherwise. The\n\
+         packaged service may not give files away: there the directory's group is the socket's.",
     ),
     key(
         "connections_max",

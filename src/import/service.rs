@@ -11,8 +11,8 @@ pub(super) fn option(draft: &mut Draft, from: &Directive) -> bool {
         }
         "umask" | "miltersocketmode" | "miltersocketgroup" => draft.change(
             from,
-            "Unix sockets of mailseal have milter.socket_mode (0660) and milter.socket_group; a TCP \
-             socket is open to milter.allow_peers alone",
+            "Unix sockets of mailseal have milter.socket_mode (0660) and the group of their directory, \
+             where that has the setgid bit; a TCP socket is open to milter.allow_peers alone",
         ),
         "userid" | "user" | "changerootdirectory" | "chroot" | "addgroups" => {
             draft.change(from, "mailseal changes neither user nor root: the service manager does");

@@ -35,6 +35,21 @@ pub enum BindError {
     /// The group of `milter.socket_group` is unknown.
     #[error("milter.socket_group: no group {0:?} on this system")]
     Group(String),
+    /// The socket may not be given to that group.
+    #[error(
+        "milter.socket_group: {} cannot be given to {group}: {error}; leave socket_group out, and let the \
+         socket have its group from its directory, as root: chgrp {group} {dir} && chmod g+s {dir}",
+        .path.display(),
+        dir = directory(.path).display()
+    )]
+    NotGiven {
+        /// The socket's file.
+        path: PathBuf,
+        /// The group as configured.
+        group: String,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The service manager handed over something else.
     #[error("LISTEN_FDS: descriptor {number} is no listening TCP or Unix socket: {error}")]
     Inherited {
@@ -52,6 +67,10 @@ fn remedy(error: &io::Error) -> &'static str {
         ErrorKind::NotFound => "; make its directory first",
         _ => "",
     }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// An open socket.
@@ -183,10 +202,17 @@ fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixLi
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     if let Some(name) = &config.socket_group {
-        std::os::unix::fs::chown(path, None, Some(group_id(name)?)).map_err(failed)?;
+        give(path, name)?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode)).map_err(failed)?;
     Ok(listener)
+}
+
+/// Who is no member of the group may not do that, nor may a service that is confined.
+fn give(path: &Path, group: &str) -> Result<(), BindError> {
+    std::os::unix::fs::chown(path, None, Some(group_id(group)?)).map_err(|error| {
+        BindError::NotGiven { path: path.to_owned(), group: group.to_owned(), error }
+    })
 }
 
 /// The group by its name or its number.

@@ -77,8 +77,8 @@ fn astray(
         let listen = format!("listen = [\"unix:{}\"]", path.display());
         let dir = path.parent().unwrap_or(&queue).display().to_string();
         finding
-            .mend("mailseal.toml", ["[milter]", &listen, "socket_group = \"postfix\""])
-            .mend("shell", [format!("install -d -o mailseal -g postfix -m 0750 {dir}")])
+            .mend("mailseal.toml", ["[milter]", &listen])
+            .mend("shell", [format!("install -d -o mailseal -g postfix -m 2750 {dir}")])
     };
     let line = format!("smtpd_milters = unix:{}", inside.display());
     Some(finding.mend("main.cf", [line, "non_smtpd_milters = $smtpd_milters".to_owned()]))
