@@ -15,6 +15,7 @@ use crate::mailroom::Mailroom;
 use crate::support::daemon::MAILSEAL;
 use crate::support::process::{PATIENCE, Process, free_port, run};
 use crate::support::smtp::Client;
+use crate::unit;
 
 pub(crate) const TESTS: &[Test] = &[("package::lives_its_whole_life", lives_its_whole_life)];
 
@@ -69,15 +70,8 @@ impl Root {
 }
 
 /// As its user, with as little as its unit leaves it.
-const AS_MAILSEAL: &[&str] = &[
-    "setpriv",
-    "--reuid=mailseal",
-    "--regid=mailseal",
-    "--clear-groups",
-    "--no-new-privs",
-    "--inh-caps=-all",
-    "--bounding-set=-all",
-];
+const AS_MAILSEAL: &[&str] = &["python3", "/tmp/confined.py", "--in-chroot", UNIT, "mailseal"];
+const UNIT: &str = "/usr/lib/systemd/system/mailseal.service";
 
 fn lives_its_whole_life(mailroom: &Mailroom) {
     let out = tempfile::tempdir().unwrap();
@@ -118,6 +112,8 @@ fn lives_its_whole_life(mailroom: &Mailroom) {
     root.sh("grep -q 'operator was here' /etc/mailseal/mailseal.toml");
     drop(start_as_its_unit_says(&root));
 
+    keeps_a_broken_configuration_from_doing_harm(&root, &second);
+
     root.sh("dpkg --remove mailseal >/dev/null 2>&1");
     root.sh("! test -e /usr/bin/mailseal");
     assert_eq!(root.sh(sums), kept);
@@ -126,14 +122,43 @@ fn lives_its_whole_life(mailroom: &Mailroom) {
     assert_eq!(root.sh("getent passwd mailseal || true; getent group mailseal || true"), "");
 }
 
+/// A reload of it fails where it is seen, and an upgrade leaves the daemon that runs.
+fn keeps_a_broken_configuration_from_doing_harm(root: &Root, package: &Path) {
+    let reload = commands(root, "ExecReload=");
+    assert_eq!(reload.len(), 2, "the check, and the signal behind it: {reload:?}");
+    let (check, signal) = (&reload[0], &reload[1]);
+    assert_eq!(signal, "/bin/kill -HUP $MAINPID");
+    let asked = |root: &Root| {
+        root.install(package);
+        root.sh("cat /tmp/invoked; rm -f /tmp/invoked")
+    };
+    // The scratch system has no service manager; what one would be asked is written down.
+    root.sh("mkdir -p /run/systemd/system");
+    root.sh("printf '#!/bin/sh\necho \"$*\" >>/tmp/invoked\n' >/usr/bin/deb-systemd-invoke");
+    root.sh(check);
+    assert_eq!(asked(root), "restart mailseal.service");
+
+    root.sh("echo 'no_such_key = 1' >>/etc/mailseal/mailseal.toml; touch /tmp/invoked");
+    root.sh(&format!("! {check}"));
+    assert_eq!(asked(root), "");
+    let said = root.sh("cat /tmp/dpkg.log");
+    assert!(said.contains("no_such_key") && said.contains("systemctl restart mailseal"), "{said}");
+    root.sh("sed -i '/no_such_key/d' /etc/mailseal/mailseal.toml");
+    assert_eq!(asked(root), "restart mailseal.service");
+    root.sh("rm -r /run/systemd");
+}
+
 /// What bears the name; other tests' scratch directories do, too.
 const OURS: &str = "find /etc /usr /var -xdev -name '*mailseal*' | sort";
 const MAKE_KEYS: &str = "runuser -u mailseal -- mailseal keys generate example.org";
 /// At once: no DNS shows the record.
 const ACTIVATE: &str = "runuser -u mailseal -- mailseal keys activate example.org --force";
-/// The two lines.
-const MAIN_CF: [&str; 2] =
-    ["smtpd_milters = unix:mailseal/milter.sock", "non_smtpd_milters = $smtpd_milters"];
+const MAIN_CF: [&str; 4] = [
+    "smtpd_milters = unix:mailseal/milter.sock",
+    "non_smtpd_milters = $smtpd_milters",
+    "internal_mail_filter_classes = bounce",
+    "milter_default_action = tempfail",
+];
 
 /// What the documentation says, word by word.
 fn documented(line: &str) -> &str {
@@ -154,15 +179,16 @@ fn build(out: &Path, version: &str) -> PathBuf {
 
 /// Runs the unit's `ExecStart=` until it says that it is ready.
 fn start_as_its_unit_says(root: &Root) -> Process {
-    let unit = root.sh("systemctl cat mailseal.service 2>/dev/null || cat /usr/lib/systemd/system/mailseal.service");
-    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    let start = &commands(root, "ExecStart=")[0];
+    fs::copy(unit::CONFINED, root.path("tmp/confined.py")).unwrap();
     let path = root.path("tmp/notify");
     let _ = fs::remove_file(&path);
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     root.sh("chmod 666 /tmp/notify; install -d -o mailseal -g mailseal /run/mailseal");
-    let exec = format!("umask 077; NOTIFY_SOCKET=/tmp/notify exec {start}");
-    let mut command = root.command(&[AS_MAILSEAL, &["sh", "-ec", &exec]].concat());
+    let start: Vec<&str> = start.split(' ').collect();
+    let mut command =
+        root.command(&[&["env", "NOTIFY_SOCKET=/tmp/notify"], AS_MAILSEAL, &start].concat());
     let process = Process::start(&mut command, &root.dir.path().join("mailseal.log"));
     let mut said = [0; 256];
     let len = manager.recv(&mut said).unwrap_or_else(|why| panic!("{why}: {}", process.log()));
@@ -171,13 +197,19 @@ fn start_as_its_unit_says(root: &Root) -> Process {
     process
 }
 
-/// Debian's Postfix with its own defaults, its smtpd in its chroot, and the two lines that the documentation gives.
+/// The unit's commands of one kind.
+fn commands(root: &Root, kind: &str) -> Vec<String> {
+    let unit = root.sh(&format!("cat {UNIT}"));
+    unit.lines().filter_map(|line| line.strip_prefix(kind)).map(str::to_owned).collect()
+}
+
+/// Debian's Postfix with its own defaults, its smtpd in its chroot, and the lines that the documentation gives.
 fn attach_and_send(root: &Root, mailroom: &Mailroom) {
     let port = free_port();
     root.sh(&format!(
         "cp /usr/share/postfix/main.cf.debian /etc/postfix/main.cf
          cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
-         postconf -e '{}' '{}'
+         postconf -e '{}' '{}' '{}' '{}'
          postconf -e myhostname=mx.example.org inet_interfaces=127.0.0.1 inet_protocols=ipv4 mydestination= \\
              'relayhost = [127.0.0.1]:{}' smtp_dns_support_level=disabled maillog_file=/var/log/postfix.log
          sed -i 's/^smtp  *inet/127.0.0.1:{port} inet/' /etc/postfix/master.cf
@@ -185,6 +217,8 @@ fn attach_and_send(root: &Root, mailroom: &Mailroom) {
          postfix check",
         documented(MAIN_CF[0]),
         documented(MAIN_CF[1]),
+        documented(MAIN_CF[2]),
+        documented(MAIN_CF[3]),
         mailroom.sink.addr.port()
     ));
     let mut master = root.command(&["/usr/lib/postfix/sbin/master", "-d"]);
