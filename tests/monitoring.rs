@@ -64,6 +64,21 @@ fn every_metric_is_documented_and_none_else() {
     assert!(documented.len() > 30);
 }
 
+/// An operator finds each word with what to do, and none that no log has.
+#[test]
+fn every_reason_for_no_signature_is_documented_and_none_else() {
+    let all = |text: &str, pattern: &str| -> BTreeSet<String> {
+        let pattern = Regex::new(pattern).unwrap();
+        pattern.captures_iter(text).map(|found| found[1].to_owned()).collect()
+    };
+    let docs = read("docs/monitoring.md");
+    let (_, section) = docs.split_once("### Why a message is not signed\n").unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let documented = all(section, r"(?m)^\| `([a-z-]+)` \| [^|]+ \| [^|]+ \|$");
+    assert_eq!(documented, all(&read("src/sign/not_signed.rs"), r#"=> "([a-z-]+)""#));
+    assert_eq!(documented.len(), 14);
+}
+
 #[test]
 fn alerts_name_metrics_and_remedies_that_there_are() {
     let (docs, text) = (read("docs/monitoring.md"), read("packaging/alerts.yml"));
