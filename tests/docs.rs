@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,8 @@ const COMMANDS: &[(&str, Test)] = &[
     ("mailseal keys import /etc/opendkim/keys", here(0, "2020")),
     ("mailseal keys import old.pem --domain example.org --selector s1", here(0, "1 key imported")),
     ("mailseal keys export example.org s1 DIRECTORY", here(0, "s1.private")),
+    ("mailseal keys generate example.org --config /etc/mailseal/keys.toml", here(0, "pending")),
+    ("mailseal keys status --config /etc/mailseal/keys.toml", here(1, "example.org")),
     ("mailseal keys rotate example.org", behind(&[ACTIVE], 0, "v=DKIM1")),
     ("mailseal keys rotate --continue", here(1, "example.org")),
     ("mailseal keys rotate example.org --rollback", here(2, "retiring")),
@@ -125,6 +128,7 @@ const COMMANDS: &[(&str, Test)] = &[
         "cargo test --profile ci --test faults -- --full",
         there("tests/faults/main.rs", "\"--full\""),
     ),
+    ("cargo bench --bench peers", there("Cargo.toml", "name = \"peers\"")),
     ("cargo build --release && packaging/deb", there("tests/e2e/package.rs", "packaging/deb")),
     ("dpkg -i target/debian-package/mailseal_*.deb", there("tests/e2e/package.rs", "dpkg")),
     (
@@ -182,14 +186,43 @@ fn links_from_page_to_page_lead_somewhere() {
     let mut count = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
-        let targets = text.split("](").skip(1).filter_map(|after| after.split([')', '#']).next());
-        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
-            let there = page.parent().unwrap().join(target);
+        let targets = text.split("](").skip(1).filter_map(|after| after.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, place) = target.split_once('#').unwrap_or((target, ""));
+            let there =
+                if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
             assert!(there.exists(), "{} links {target}, which is not there", page.display());
+            let is_there = place.is_empty() || anchors(&there).iter().any(|name| name == place);
+            assert!(is_there, "{} links {target}: no such heading", page.display());
             count += 1;
         }
     }
-    assert!(count > 20, "only {count} links were found");
+    assert!(count > 40, "only {count} links were found");
+}
+
+/// The headings of a page, as links name them.
+fn anchors(page: &Path) -> Vec<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let titles = headings.filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let named = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    titles
+        .map(|title| title.to_lowercase().replace(' ', "-").chars().filter(|c| named(*c)).collect())
+        .collect()
+}
+
+#[test]
+fn every_direct_dependency_has_its_line_and_no_other_has() {
+    let manifest: toml::Table = toml::from_str(include_str!("../Cargo.toml")).unwrap();
+    let tables = ["dependencies", "dev-dependencies"].map(|name| manifest[name].as_table().unwrap());
+    let direct: BTreeSet<&str> =
+        tables.iter().flat_map(|table| table.keys().map(String::as_str)).collect();
+    let readme = include_str!("../README.md");
+    let (_, section) = readme.split_once("\n## Licence and dependencies\n").unwrap();
+    let lines = section.lines().filter_map(|line| line.strip_prefix("- `")?.split_once("`: "));
+    let lines: Vec<(&str, &str)> = lines.collect();
+    assert_eq!(lines.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), direct);
+    assert!(lines.len() == direct.len() && lines.iter().all(|(_, why)| !why.is_empty()));
 }
 
 #[test]
@@ -254,6 +287,10 @@ fn place(servers: &NameServers, has_key: bool) -> Operator {
         "etc/mailseal/mailseal.toml",
         &fs::read_to_string(operator.path("mailseal.toml")).unwrap(),
     );
+    // Of the store itself, beside the service's configuration.
+    let store = format!("[sign]\nkeys = \"{}\"\n", operator.path("keys").display());
+    let config = fs::read_to_string(operator.path("mailseal.toml")).unwrap();
+    write("etc/mailseal/keys.toml", &format!("{config}{store}"));
     write("etc/opendkim/keys/example.org/2020.private", &pem);
     let key = format!("{etc}/opendkim/keys/example.org/2020.private");
     write("etc/opendkim.conf", &format!("Domain example.org\nSelector 2020\nKeyFile {key}\n"));
