@@ -214,7 +214,8 @@ fn anchors(page: &Path) -> Vec<String> {
 #[test]
 fn every_direct_dependency_has_its_line_and_no_other_has() {
     let manifest: toml::Table = toml::from_str(include_str!("../Cargo.toml")).unwrap();
-    let tables = ["dependencies", "dev-dependencies"].map(|name| manifest[name].as_table().unwrap());
+    let tables =
+        ["dependencies", "dev-dependencies"].map(|name| manifest[name].as_table().unwrap());
     let direct: BTreeSet<&str> =
         tables.iter().flat_map(|table| table.keys().map(String::as_str)).collect();
     let readme = include_str!("../README.md");
@@ -227,7 +228,8 @@ fn every_direct_dependency_has_its_line_and_no_other_has() {
 
 #[test]
 fn each_command_of_the_pages_is_in_the_table_and_none_else() {
-    let (documented, sentences) = (documented(), include_str!("../README.md"));
+    let sentences: String = pages().iter().map(|page| fs::read_to_string(page).unwrap()).collect();
+    let documented = documented();
     for command in &documented {
         assert!(COMMANDS.iter().any(|(line, _)| line == command), "nothing runs: {command}");
     }
@@ -260,6 +262,22 @@ fn the_commands_do_what_the_pages_say() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The line for cron in docs/keys.md restarts the service where this prints something.
+#[test]
+fn going_on_prints_something_only_where_a_key_is_pending_or_something_was_done() {
+    let line = "mailseal keys rotate --continue --config /etc/mailseal/keys.toml | grep . && \
+                systemctl restart mailseal";
+    assert!(include_str!("../docs/keys.md").contains(line));
+    let servers = NameServers::start(&[EXAMPLE], &[]);
+    let operator = place(&servers, true);
+    let go_on = || run(&operator, servers.port, "mailseal keys rotate --continue 2>/dev/null").1;
+    assert!(go_on().contains("s1"));
+    run(&operator, servers.port, ACTIVE);
+    // There may be something to publish.
+    go_on();
+    assert_eq!(go_on(), "");
 }
 
 /// A directory with all that the commands name; `/etc` and `~` are in it.

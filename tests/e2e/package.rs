@@ -94,6 +94,7 @@ fn lives_its_whole_life(mailroom: &Mailroom) {
     root.sh("man -w mailseal-serve; mailseal config check /etc/mailseal/mailseal.toml");
 
     root.sh(&[documented(MAKE_KEYS), ACTIVATE].join("\n"));
+    takes_old_keys_from_root(&root);
     let daemon = start_as_its_unit_says(&root);
     assert_eq!(
         root.sh("stat -c '%a %U:%G' /var/spool/postfix/mailseal/milter.sock"),
@@ -160,6 +161,16 @@ const MAIN_CF: [&str; 4] = [
     "milter_default_action = tempfail",
 ];
 
+/// Other filters' keys are closed to the service's user; what root takes over, the service can read.
+fn takes_old_keys_from_root(root: &Root) {
+    root.sh("umask 077; openssl genrsa -out /tmp/old.pem 2048 2>/dev/null");
+    let import = "mailseal keys import /tmp/old.pem --domain example.com --selector old";
+    root.sh(&format!("! runuser -u mailseal -- {import} 2>/dev/null"));
+    root.sh(import);
+    let made = root.sh("stat -c '%a %U:%G' /var/lib/mailseal/keys/example.com/old.pem");
+    assert_eq!(made, "600 mailseal:mailseal");
+}
+
 /// What the documentation says, word by word.
 fn documented(line: &str) -> &str {
     let docs = fs::read_to_string(format!("{}/docs/operations.md", env!("CARGO_MANIFEST_DIR")));
@@ -188,7 +199,7 @@ fn start_as_its_unit_says(root: &Root) -> Process {
     root.sh("chmod 666 /tmp/notify; install -d -o mailseal -g mailseal /run/mailseal");
     let start: Vec<&str> = start.split(' ').collect();
     let mut command =
-        root.command(&[&["env", "NOTIFY_SOCKET=/tmp/notify"], AS_MAILSEAL, &start].concat());
+        root.command(&[&["env", "NOTIFY_SOCKET=/tmp/notify"][..], AS_MAILSEAL, &start].concat());
     let process = Process::start(&mut command, &root.dir.path().join("mailseal.log"));
     let mut said = [0; 256];
     let len = manager.recv(&mut said).unwrap_or_else(|why| panic!("{why}: {}", process.log()));
