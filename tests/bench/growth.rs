@@ -220,7 +220,7 @@ impl Bench {
             // It begins in [milter].
             "connections_max = 4096\n\
              [identity]\nauthserv_id = \"mx.example.org\"\n[dns]\nservers = [\"{}\"]\n\
-             [limits]\nheader_fields_max = 20000\nheader_bytes_max = 16777216\n\
+             [limits]\nheader_fields_max = 20000\nheader_bytes_max = 16777216\ntransactions_max = 4096\n\
              [telemetry]\nlevel = \"error\"\n{config}",
             self.dns
         );
