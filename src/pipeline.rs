@@ -55,6 +55,8 @@ struct Subject {
     now: u64,
     envelope: Envelope,
     headers: Arc<HeaderBlock>,
+    /// The memory that the recipients fill.
+    recipients_bytes: usize,
     over_limit: Option<Limit>,
     is_space_assumed: bool,
     offers: Offers,
@@ -124,7 +126,8 @@ impl Inspection {
 
     /// The memory that it fills.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.subject.headers.held_bytes() + self.sink.held_bytes()
+        let Self { subject, sink, .. } = self;
+        subject.headers.held_bytes() + subject.recipients_bytes + sink.held_bytes()
     }
 
     /// Lets go of all that came so far, and takes no more: there is no room for the message now.
@@ -132,6 +135,8 @@ impl Inspection {
         let Self { subject, plan, lookups, sink } = self;
         subject.over_limit = Some(limit);
         subject.headers = Arc::default();
+        subject.envelope.recipients = Vec::new();
+        subject.recipients_bytes = 0;
         subject.sealing = None;
         *plan = Plan::Pass;
         *lookups = Lookups::default();
@@ -165,7 +170,8 @@ impl Inspection {
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit, is_space_assumed, offers } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed, offers, recipients_bytes } =
+            draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
@@ -174,6 +180,7 @@ impl Subject {
             author: address::author(&headers),
             envelope,
             headers: Arc::new(headers),
+            recipients_bytes,
             over_limit,
             is_space_assumed,
             offers,

@@ -345,6 +345,23 @@ async fn what_a_message_may_cost_is_bounded() {
     serves(server.daemon.addr);
 }
 
+/// From RCPT to the end of the message.
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_count_in_what_messages_hold() {
+    let limit = |runtime: &mut Runtime| runtime.config.limits.memory_bytes_max = 1 << 20;
+    let server = server(limit, false).await;
+    let addr = server.daemon.addr;
+    let long = "a".repeat(1_000);
+    let mail = Mail { rcpts: vec![long.as_str(); 800], ..Mail::default() };
+    let mut first = Mta::connect_offering(addr, 6, ALL_ACTIONS, ALL_OPTIONS & !NO_REPLY).unwrap();
+    first.session(&mail).unwrap();
+    first.transaction(&mail).unwrap();
+    let second = Mta::connect(addr).unwrap().deliver(&Mail::default()).unwrap();
+    assert!(second.disposition.starts_with("451 4.3.2 "), "{second:?}");
+    assert_eq!(first.end().unwrap().disposition, "accept");
+    serves(addr);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_defers_one_message() {
     let calls = Arc::new(AtomicUsize::new(0));
