@@ -53,7 +53,7 @@ struct Subject {
     /// All look-ups, the scan and the rules end by then.
     deadline: Instant,
     now: u64,
-    envelope: Envelope,
+    envelope: Arc<Envelope>,
     headers: Arc<HeaderBlock>,
     /// The memory that the recipients fill.
     recipients_bytes: usize,
@@ -135,7 +135,7 @@ impl Inspection {
         let Self { subject, plan, lookups, sink } = self;
         subject.over_limit = Some(limit);
         subject.headers = Arc::default();
-        subject.envelope.recipients = Vec::new();
+        Arc::make_mut(&mut subject.envelope).recipients = Vec::new();
         subject.recipients_bytes = 0;
         subject.sealing = None;
         *plan = Plan::Pass;
@@ -147,7 +147,7 @@ impl Inspection {
     pub async fn finish(self, queue_id: Option<String>) -> Verdict {
         let Self { mut subject, plan, lookups, sink } = self;
         if queue_id.is_some() {
-            subject.envelope.queue_id = queue_id;
+            Arc::make_mut(&mut subject.envelope).queue_id = queue_id;
         }
         let late = lookups.late();
         let Body { hashes, kept, octets, scan } = sink.finish();
@@ -178,7 +178,7 @@ impl Subject {
             deadline: Instant::now() + runtime.config.limits.message,
             now: (runtime.clock)(),
             author: address::author(&headers),
-            envelope,
+            envelope: Arc::new(envelope),
             headers: Arc::new(headers),
             recipients_bytes,
             over_limit,
