@@ -79,7 +79,7 @@ async fn every_order_of_callbacks() {
     let (dir, dns) = (tempfile::tempdir().unwrap(), DnsServer::start(Zone::parse(ZONE)).await);
     let daemon = start(dir.path(), &dns);
     let scripts = scripts();
-    assert!(scripts.len() >= 14, "{scripts:?}");
+    assert!(scripts.len() >= 15, "{scripts:?}");
     let faults = scripts.iter().filter_map(|script| {
         let fault = fault(script, &daemon)?;
         Some(format!("{}: {fault}", script.display()))
@@ -89,5 +89,5 @@ async fn every_order_of_callbacks() {
     let log = daemon.log();
     assert!(!log.contains("internal error") && !log.contains("panicked"), "{log}");
     // To the MTA a connection that ends and one that is silent look alike.
-    assert_eq!(log.matches("a second client on one connection").count(), 6, "{log}");
+    assert_eq!(log.matches("a second client on one connection").count(), 7, "{log}");
 }

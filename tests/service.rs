@@ -457,11 +457,16 @@ fn connections_are_spread_over_the_threads() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = start(dir.path(), "");
     let before = threads_ns(&daemon);
-    let connect = |_| Mta::connect(daemon.addr).unwrap();
+    let connect = |_| {
+        let mut mta = Mta::connect(daemon.addr).unwrap();
+        mta.session(&Mail::default()).unwrap();
+        mta
+    };
     let mut mtas: Vec<_> = (0..2 * before.len()).map(connect).collect();
     for _ in 0..10 {
         for mta in &mut mtas {
-            mta.deliver(&Mail::default()).unwrap();
+            mta.transaction(&Mail::default()).unwrap();
+            mta.end().unwrap();
         }
     }
     let ran = before.iter().zip(threads_ns(&daemon)).map(|(before, after)| after - before);

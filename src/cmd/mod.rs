@@ -56,8 +56,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Serve(args) => {
             let mut supervisor = runtime::Builder::new_multi_thread();
-            // Connections have threads of their own.
-            supervisor.worker_threads(1);
+            // Connections and reloads have threads of their own. What waits for the disk is a look at the
+            // keys, and one at the stamps of domains or two that rotate; one more is for the watchdog.
+            // tokio starts more at times, each of which keeps in memory what its largest work took.
+            supervisor.worker_threads(1).max_blocking_threads(4);
             block_on(supervisor, serve::run(args))
         }
         Command::Check(args) => block_on(runtime::Builder::new_current_thread(), check::run(args)),

@@ -8,11 +8,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::notify;
+use crate::background::BackgroundRuntime;
 use crate::checks::logins::Logins;
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::runtime::{Runtime, RuntimeError};
@@ -22,7 +25,12 @@ use crate::telemetry::{self, PersonalError};
 pub struct Reloads {
     signal: Signal,
     file: Option<PathBuf>,
+    /// One thread for all reloads: each that had one would keep in memory what it took.
+    thread: BackgroundRuntime,
 }
+
+/// A reload may be long after another.
+const THREAD_KEPT: Duration = Duration::from_hours(24);
 
 #[derive(Debug, thiserror::Error)]
 enum ReloadError {
@@ -40,7 +48,10 @@ enum ReloadError {
 impl Reloads {
     /// Takes over SIGHUP. Without a file, the built-in defaults stay and the rest is read again.
     pub fn of(file: Option<PathBuf>) -> io::Result<Self> {
-        Ok(Self { signal: signal(SignalKind::hangup())?, file })
+        let mut thread = runtime::Builder::new_current_thread();
+        let thread = thread.max_blocking_threads(1).thread_keep_alive(THREAD_KEPT);
+        let thread = thread.thread_name("reload").build()?.into();
+        Ok(Self { signal: signal(SignalKind::hangup())?, file, thread })
     }
 
     /// Reloads whenever the signal comes, for as long as it is polled.
@@ -49,9 +60,14 @@ impl Reloads {
         while self.signal.recv().await.is_some() {
             let (file, shared) = (file.clone(), Arc::clone(&runtime));
             notify::reloading();
-            let reload = move || reload(file.as_deref().map(PathBuf::as_path), &shared);
+            // What is built there is to run here.
+            let here = Handle::current();
+            let reload = move || {
+                let _here = here.enter();
+                reload(file.as_deref().map(PathBuf::as_path), &shared)
+            };
             // Reading blocks. A panic leaves the old in force, like any other fault.
-            let outcome = tokio::task::spawn_blocking(reload).await;
+            let outcome = self.thread.spawn_blocking(reload).await;
             runtime.load().metrics.serving.reloaded(matches!(outcome, Ok(Ok(()))));
             match outcome {
                 Ok(Ok(())) => notify::ready("serving, reloaded"),

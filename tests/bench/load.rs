@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::corpus::CLIENT;
 use crate::message::Message;
-use crate::support::milter::{LEADING_SPACE, Mail, Mta};
+use crate::support::milter::{LEADING_SPACE, Mail, Mta, Outcome};
 
 /// No reply to RCPT, to header fields, to the end of the header and to body chunks; with the same
 /// for MAIL a message is one write.
@@ -109,8 +109,9 @@ impl Letter {
         mail
     }
 
-    /// Plays it in a session that has begun, and tells how long it took until the final reply.
-    pub fn play(&self, mta: &mut Mta, sender: Sender) -> io::Result<Duration> {
+    /// Plays it in a session that has begun: how long it took until the final reply, and what was
+    /// asked for.
+    pub fn play(&self, mta: &mut Mta, sender: Sender) -> io::Result<(Duration, Outcome)> {
         let begun = Instant::now();
         if mta.options & NO_REPLIES == NO_REPLIES && mta.options & LEADING_SPACE != 0 {
             if sender == Sender::User {
@@ -124,7 +125,7 @@ impl Letter {
         assert_eq!(outcome.disposition, "accept");
         let wait = begun.elapsed();
         mta.send(b'A', b"")?;
-        Ok(wait)
+        Ok((wait, outcome))
     }
 }
 
@@ -149,7 +150,7 @@ pub fn load(
                 if number >= count {
                     break;
                 }
-                waits.push(letters[number % letters.len()].play(&mut mta, sender)?);
+                waits.push(letters[number % letters.len()].play(&mut mta, sender)?.0);
             }
             mta.send(b'Q', b"")?;
         }

@@ -7,13 +7,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Filter;
 use crate::corpus::{Key, SELECTOR, domains};
 use crate::support::daemon::Daemon;
 use crate::support::process::{Process, run};
+use crate::{Filter, Station};
 
 /// A program that listens on a Unix socket.
-struct Station {
+struct Server {
     process: Process,
     socket: PathBuf,
 }
@@ -21,11 +21,11 @@ struct Station {
 /// All of them, running.
 pub(crate) struct Rivals {
     mailseal: Daemon,
-    opendkim_signs: Station,
-    opendkim_verifies: Station,
-    opendmarc: Station,
-    rspamd_signs: Station,
-    rspamd_verifies: Station,
+    opendkim_signs: Server,
+    opendkim_verifies: Server,
+    opendmarc: Server,
+    rspamd_signs: Server,
+    rspamd_verifies: Server,
 }
 
 impl Rivals {
@@ -53,32 +53,41 @@ impl Rivals {
 
     /// Those that sign, mailseal first.
     pub(crate) fn signers(&self) -> Vec<Filter> {
+        let signs = |server: &Server| server.station("\"DKIM-Signature\"");
         vec![
-            self.mailseal(),
-            filter("OpenDKIM", &[&self.opendkim_signs]),
-            filter("rspamd, dkim_signing alone", &[&self.rspamd_signs]),
+            self.mailseal("\"DKIM-Signature\""),
+            filter("OpenDKIM", vec![signs(&self.opendkim_signs)]),
+            filter("rspamd, dkim_signing alone", vec![signs(&self.rspamd_signs)]),
         ]
     }
 
     /// Those that verify, mailseal first.
     pub(crate) fn verifiers(&self) -> Vec<Filter> {
+        let opendkim = || self.opendkim_verifies.station("dkim=pass");
+        let opendmarc = self.opendmarc.station("dmarc=pass");
+        let rspamd = self.rspamd_verifies.station("dmarc=pass");
         vec![
-            self.mailseal(),
-            filter("OpenDKIM", &[&self.opendkim_verifies]),
-            filter("OpenDKIM, then OpenDMARC", &[&self.opendkim_verifies, &self.opendmarc]),
-            filter("rspamd, spf dkim dmarc arc alone", &[&self.rspamd_verifies]),
+            self.mailseal("dmarc=pass"),
+            filter("OpenDKIM", vec![opendkim()]),
+            filter("OpenDKIM, then OpenDMARC", vec![opendkim(), opendmarc]),
+            filter("rspamd, spf dkim dmarc arc alone", vec![rspamd]),
         ]
     }
 
-    fn mailseal(&self) -> Filter {
-        let station = (self.mailseal.id(), self.mailseal.socket.clone());
-        Filter { name: "mailseal", stations: vec![station] }
+    fn mailseal(&self, says: &'static str) -> Filter {
+        let (process, socket) = (self.mailseal.id(), self.mailseal.socket.clone());
+        filter("mailseal", vec![Station { process, socket, says }])
     }
 }
 
-fn filter(name: &'static str, stations: &[&Station]) -> Filter {
-    let station = |station: &&Station| (station.process.id(), station.socket.clone());
-    Filter { name, stations: stations.iter().map(station).collect() }
+impl Server {
+    fn station(&self, says: &'static str) -> Station {
+        Station { process: self.process.id(), socket: self.socket.clone(), says }
+    }
+}
+
+fn filter(name: &'static str, stations: Vec<Station>) -> Filter {
+    Filter { name, stations }
 }
 
 fn mailseal(dir: &Path, pem: &Path, dns: Ipv4Addr) -> Daemon {
@@ -118,7 +127,7 @@ fn opendkim_tables(dir: &Path, pem: &Path) -> String {
     )
 }
 
-fn opendkim(dir: &Path, name: &str, config: &str) -> Station {
+fn opendkim(dir: &Path, name: &str, config: &str) -> Server {
     let (socket, path) = (dir.join(name), dir.join(format!("{name}.conf")));
     let common = format!(
         "Socket local:{}\nAuthservID mx.example.org\nRequireSafeKeys no\n",
@@ -130,7 +139,7 @@ fn opendkim(dir: &Path, name: &str, config: &str) -> Station {
 }
 
 /// OpenDMARC knows no way to its DNS server but `/etc/resolv.conf`, of which it is given its own.
-fn opendmarc(dir: &Path, dns: Ipv4Addr) -> Station {
+fn opendmarc(dir: &Path, dns: Ipv4Addr) -> Server {
     let (socket, conf) = (dir.join("opendmarc"), dir.join("opendmarc.conf"));
     let (resolv, suffixes) = (dir.join("resolv.conf"), dir.join("suffixes"));
     fs::write(&resolv, format!("nameserver {dns}\n")).unwrap();
@@ -149,7 +158,7 @@ fn opendmarc(dir: &Path, dns: Ipv4Addr) -> Station {
     start(dir, "opendmarc", socket, &mut command)
 }
 
-fn rspamd(dir: &Path, name: &str, dns: Ipv4Addr, modules: &str) -> Station {
+fn rspamd(dir: &Path, name: &str, dns: Ipv4Addr, modules: &str) -> Server {
     let own = dir.join(name);
     fs::create_dir(&own).unwrap();
     let (socket, suffixes) = (own.join("socket"), own.join("suffixes"));
@@ -181,8 +190,8 @@ fn rspamd(dir: &Path, name: &str, dns: Ipv4Addr, modules: &str) -> Station {
     start(dir, name, socket, &mut command)
 }
 
-fn start(dir: &Path, name: &str, socket: PathBuf, command: &mut Command) -> Station {
+fn start(dir: &Path, name: &str, socket: PathBuf, command: &mut Command) -> Server {
     let mut process = Process::start(command, &dir.join(format!("{name}.log")));
     process.wait_for(name, || UnixStream::connect(&socket).ok());
-    Station { process, socket }
+    Server { process, socket }
 }

@@ -178,7 +178,7 @@ impl Soak {
                 thread::sleep(due.saturating_duration_since(Instant::now()));
                 due += each;
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
-                let wait = letters[number % letters.len()].play(&mut mta, *sender).unwrap();
+                let wait = letters[number % letters.len()].play(&mut mta, *sender).unwrap().0;
                 self.waits_ms.lock().unwrap().push(wait.as_secs_f64() * 1e3);
             }
             mta.send(b'Q', b"").unwrap();

@@ -38,14 +38,18 @@ pub(crate) struct Counts {
 }
 
 /// What the fault lets policy do to mail that is in order.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Promise {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Promise {
+    /// Nothing.
+    Whole,
     /// DNS lies in a way that nobody can see: true mail may be refused by its author domain's policy.
-    pub(crate) true_mail_may_fail: bool,
-    /// A signature's time is that of a clock that is wrong: verifiers may refuse it.
-    pub(crate) time_may_be_wrong: bool,
+    TrueMailMayFail,
+    /// The clock is wrong: verifiers may refuse our signatures' time, and we that of theirs.
+    TimeMayBeWrong,
     /// Mail may leave unsigned, as is said in the log.
-    pub(crate) may_lack_signature: bool,
+    MayLackSignature,
+    /// Inbound mail may be taken with `temperror` in its results, or unscanned.
+    MayBeInPart,
 }
 
 /// Takes the deliveries of all that was accepted, and counts.
@@ -54,6 +58,11 @@ pub(crate) fn count(shared: &Shared, world: &World, sent: &[Sent], promise: Prom
     let deliveries = await_deliveries(shared, world, accepted);
     let mut counts = Counts { offered: sent.len(), accepted, ..Counts::default() };
     let verified = verify(shared, sent, &deliveries);
+    for recipient in deliveries.keys().filter(|to| sent.iter().all(|one| one.recipient != **to)) {
+        // Of an earlier count.
+        counts.twice += 1;
+        counts.faults.push(format!("{recipient} came later, once more or though refused"));
+    }
     for one in sent {
         counts.wait = counts.wait.max(one.wait);
         counts.deferred += one.deferrals.len();
@@ -140,16 +149,17 @@ impl Counts {
         let lacking = match one.kind {
             Kind::Outbound => match verified.get(&one.recipient) {
                 Some(true) => None,
-                Some(false) if promise.time_may_be_wrong => {
+                Some(false) if promise == Promise::TimeMayBeWrong => {
                     self.harmed += 1;
                     None
                 }
                 other => {
                     self.lacking += 1;
-                    (!promise.may_lack_signature || other.is_some()).then_some("our signature")
+                    (promise != Promise::MayLackSignature || other.is_some())
+                        .then_some("our signature")
                 }
             },
-            _ => self.inbound(one.kind, delivery),
+            _ => self.inbound(one.kind, delivery, promise),
         };
         if let Some(what) = lacking {
             let header = delivery.header();
@@ -158,7 +168,12 @@ impl Counts {
     }
 
     /// What an inbound message lacks.
-    fn inbound(&mut self, kind: Kind, delivery: &Delivery) -> Option<&'static str> {
+    fn inbound(
+        &mut self,
+        kind: Kind,
+        delivery: &Delivery,
+        promise: Promise,
+    ) -> Option<&'static str> {
         let results = delivery.values("Authentication-Results");
         let ours: Vec<_> =
             results.iter().filter(|field| field.starts_with("mx.example.org;")).collect();
@@ -170,12 +185,22 @@ impl Counts {
             self.lacking += 1;
             return Some("one scan field");
         };
-        let is_unscanned = status.starts_with("Unscanned");
-        self.in_part += usize::from(results.contains("temperror") || is_unscanned);
+        let (is_scanned, has_all) = (status == "Clean", !results.contains("temperror"));
+        let is_whole = is_scanned && has_all;
+        self.in_part += usize::from(!is_whole);
+        let is_true = ["dkim=pass", "spf=pass", "dmarc=pass"].iter().all(|it| results.contains(it));
+        // Where DNS or the clock deceive, one of DKIM and SPF may do for DMARC.
+        let is_partly_true = matches!(promise, Promise::TrueMailMayFail | Promise::TimeMayBeWrong)
+            && results.contains("dmarc=pass");
         match kind {
-            Kind::Infected if !is_unscanned => Some("its virus found"),
+            _ if !is_scanned && !status.starts_with("Unscanned") => Some("a status it can have"),
+            _ if !is_whole && promise != Promise::MayBeInPart => {
+                Some("all of its results, or its scan")
+            }
+            Kind::Infected if is_scanned => Some("its virus found"),
             Kind::Forged if results.contains("dmarc=pass") => Some("its forgery seen"),
-            Kind::Forged if !results.contains("temperror") => Some("a reason to be taken"),
+            Kind::Forged if has_all => Some("a reason to be taken"),
+            Kind::Inbound if has_all && !is_true && !is_partly_true => Some("what is true of it"),
             _ => None,
         }
     }
@@ -186,10 +211,11 @@ impl Counts {
         let reply = one.reply.as_ref().map(ToString::to_string).unwrap_or_default();
         let is_virus = reply.contains("5.7.1") && reply.contains("Eicar");
         let is_dmarc = reply.contains("5.7.26");
+        let true_mail_may_fail = promise == Promise::TrueMailMayFail;
         let is_policy = match one.kind {
-            Kind::Infected => is_virus || is_dmarc && promise.true_mail_may_fail,
+            Kind::Infected => is_virus || is_dmarc && true_mail_may_fail,
             Kind::Forged => is_dmarc,
-            Kind::Inbound => is_dmarc && promise.true_mail_may_fail,
+            Kind::Inbound => is_dmarc && true_mail_may_fail,
             Kind::Outbound => false,
         };
         self.harmed += usize::from(is_policy && one.kind == Kind::Inbound);

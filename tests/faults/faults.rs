@@ -1,7 +1,7 @@
 //! What goes wrong, one thing at a time, and what of it may be felt.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ use crate::door::Mode;
 use crate::support::daemon::MAILSEAL;
 use crate::support::milter::{Mail, Mta};
 use crate::support::process::run;
-use crate::traffic::Traffic;
+use crate::traffic::{Kind, Traffic};
 use crate::world::{OURS, World};
 
 /// One fault.
@@ -46,16 +46,13 @@ pub(crate) struct Scene<'a> {
     pub(crate) is_full: bool,
 }
 
-const STRICT: Promise =
-    Promise { true_mail_may_fail: false, time_may_be_wrong: false, may_lack_signature: false };
-
 const CALM: Fault = Fault {
     name: "calm",
     what: "nothing",
     config: "",
     start: World::start,
     happens: |scene| thread::sleep(scene.hold),
-    promise: STRICT,
+    promise: Promise::Whole,
     is_felt: |counts| counts.deferred == 0 && counts.in_part == 0 && counts.refused > 0,
     log: "disposition=accept",
 };
@@ -74,6 +71,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "stop",
         what: "the process is stopped (SIGSTOP)",
         happens: stop,
+        // Meanwhile the time of a look-up may run out.
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.wait > Duration::from_secs(1),
         ..CALM
     },
@@ -81,6 +80,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "dns-dead",
         what: "the resolver never answers",
         happens: |scene| scene.dns(Mode::Dead),
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.in_part > 0,
         log: "temperror",
         ..CALM
@@ -89,6 +89,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "dns-slow",
         what: "the resolver takes 2 s for each answer",
         happens: |scene| scene.dns(Mode::Slow(Duration::from_secs(2))),
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.wait > Duration::from_secs(1),
         ..CALM
     },
@@ -96,6 +97,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "dns-garbage",
         what: "the resolver answers garbage: other ids, other questions, cut off, SERVFAIL",
         happens: |scene| scene.dns(Mode::Garbage),
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.in_part > 0,
         log: "temperror",
         ..CALM
@@ -104,7 +106,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "dns-forged",
         what: "the resolver answers with false records: another key, another network",
         happens: |scene| scene.dns(Mode::Forged),
-        promise: Promise { true_mail_may_fail: true, ..STRICT },
+        promise: Promise::TrueMailMayFail,
         is_felt: |counts| counts.harmed > 0,
         log: "disposition=reject",
         ..CALM
@@ -113,6 +115,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "clamd-dead",
         what: "clamd refuses connections; `on_failure = \"accept\"`",
         happens: |scene| scene.clamd(Mode::Dead),
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.in_part > 0,
         log: "clamd",
         ..CALM
@@ -130,6 +133,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "clamd-silent",
         what: "clamd accepts, and never answers",
         happens: |scene| scene.clamd(Mode::Silent),
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.in_part > 0,
         log: "clamd",
         ..CALM
@@ -138,6 +142,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "clamd-slow",
         what: "clamd takes 1.5 s for each answer",
         happens: |scene| scene.clamd(Mode::Slow(Duration::from_millis(1500))),
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.wait > Duration::from_secs(1),
         ..CALM
     },
@@ -145,6 +150,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "clamd-garbage",
         what: "clamd answers garbage: endless lines, half answers, HTTP",
         happens: |scene| scene.clamd(Mode::Garbage),
+        promise: Promise::MayBeInPart,
         is_felt: |counts| counts.in_part > 0,
         log: "clamd",
         ..CALM
@@ -168,7 +174,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "keys-unreadable-restart",
         what: "the same, and a restart",
         happens: keys_unreadable_restart,
-        promise: Promise { may_lack_signature: true, ..STRICT },
+        promise: Promise::MayLackSignature,
         is_felt: |counts| counts.lacking > 0,
         log: "key store: ",
         ..CALM
@@ -192,7 +198,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "the clock jumps: 10 years ahead, 20 back, to 1970, home",
         start: start_with_a_clock,
         happens: clock,
-        promise: Promise { time_may_be_wrong: true, ..STRICT },
+        promise: Promise::TimeMayBeWrong,
         is_felt: |counts| counts.harmed > 0,
         ..CALM
     },
@@ -238,8 +244,14 @@ fn kill(scene: &Scene<'_>) {
 
 fn stop(scene: &Scene<'_>) {
     scene.world.signal(Signal::SIGSTOP);
-    thread::sleep(if scene.is_full { Duration::from_mins(1) } else { scene.hold });
-    scene.world.signal(Signal::SIGCONT);
+    thread::scope(|scope| {
+        // Sessions that begin now wait for less than those that had begun.
+        for kind in [Kind::Outbound, Kind::Inbound] {
+            scope.spawn(move || scene.traffic.offer_anew(kind));
+        }
+        thread::sleep(if scene.is_full { Duration::from_mins(1) } else { scene.hold });
+        scene.world.signal(Signal::SIGCONT);
+    });
 }
 
 /// The key store is on a disk of its own.
@@ -302,13 +314,28 @@ fn half_open(scene: &Scene<'_>) {
     let begun = |number: usize| -> Option<TcpStream> {
         let mut stream = begin_to_connect(scene.world.addr)?;
         let half: &[u8] = [&b""[..], b"\0\0", b"\0\0\0\x0dO\0\0\0\x06"][number % 3];
-        // It is not connected yet, or refused by now.
+        // Where it is not connected yet, it will say nothing.
         let _ = stream.write(half);
         Some(stream)
     };
-    let streams: Vec<_> = (0..count).filter_map(begun).collect();
-    assert_eq!(streams.len(), count);
+    let mut waiting: Vec<_> = (0..count).filter_map(begun).collect();
+    assert_eq!(waiting.len(), count);
     thread::sleep(scene.hold);
+    let give_up = Instant::now() + Duration::from_mins(1);
+    let mut connected = Vec::new();
+    while connected.len() < count {
+        assert!(Instant::now() < give_up, "{} of {count} connected", connected.len());
+        thread::sleep(Duration::from_millis(100));
+        connected.extend(waiting.extract_if(.., has_connected));
+    }
+}
+
+/// Whether it is connected, or was until the other side closed it.
+fn has_connected(stream: &mut TcpStream) -> bool {
+    match stream.peek(&mut [0; 1]) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset || stream.peer_addr().is_ok(),
+    }
 }
 
 /// Does not wait for the other side, which may have no room.

@@ -119,8 +119,9 @@ fn happen(shared: &Shared, world: &World, fault: &Fault, size: Size) -> (String,
             (fault.happens)(&Scene { world, traffic, hold, is_full });
             traffic.await_settled(2 * size.connections);
         });
-        let counts = count(shared, world, &sent, fault.promise);
-        let mended = mended(shared, world, size);
+        let mut counts = count(shared, world, &sent, fault.promise);
+        let (mended, faults) = mended(shared, world, fault.promise, size);
+        counts.faults.extend(faults);
         (counts, mended)
     }));
     let Ok((mut counts, mended)) = outcome else {
@@ -147,19 +148,27 @@ fn happen(shared: &Shared, world: &World, fault: &Fault, size: Size) -> (String,
     (row(fault, &counts, mended), wrong)
 }
 
-/// Sends on until nothing is amiss any more: how long that took.
-fn mended(shared: &Shared, world: &World, size: Size) -> Option<Duration> {
-    let start = Instant::now();
+/// Sends on until nothing is amiss any more: how long that took, and what must not be, then either.
+fn mended(
+    shared: &Shared,
+    world: &World,
+    promise: Promise,
+    size: Size,
+) -> (Option<Duration>, Vec<String>) {
+    let (start, mut faults) = (Instant::now(), Vec::new());
     while start.elapsed() < MENDED {
         let well = start.elapsed();
         let traffic = Traffic::new(shared, world, size.pause);
         let sent = traffic.during(1, |traffic| traffic.await_settled(8));
-        let counts = count(shared, world, &sent, Promise::default());
-        if counts.faults.is_empty() && counts.deferred == 0 && counts.in_part == 0 {
-            return Some(well);
+        let counts = count(shared, world, &sent, promise);
+        let amiss = [counts.deferred, counts.lacking, counts.in_part, counts.harmed];
+        let is_well = counts.faults.is_empty() && amiss == [0; 4];
+        faults.extend(counts.faults);
+        if is_well {
+            return (Some(well), faults);
         }
     }
-    None
+    (None, faults)
 }
 
 fn row(fault: &Fault, counts: &Counts, mended: Option<Duration>) -> String {

@@ -81,6 +81,12 @@ impl<'a> Traffic<'a> {
         std::mem::take(&mut *self.book())
     }
 
+    /// Offers one message more, in a session of its own.
+    pub(crate) fn offer_anew(&self, kind: Kind) {
+        let sent = self.offer(kind, &mut None);
+        self.book().push(sent);
+    }
+
     /// Waits until so many more messages have had their last word.
     pub(crate) fn await_settled(&self, more: usize) {
         let wanted = self.book().len() + more;

@@ -1,7 +1,7 @@
 -- Every callback in order, each of them answered with "continue" by the filter, which says more only at the end.
 
 -- Also DATA and unknown commands are told: an MTA that does not let the filter do without them.
-local conn = open(REPLIES & ~(SMFIP_NODATA | SMFIP_NOUNKNOWN))
+local conn = open(ALL_EVENTS)
 local function continues(what, trouble)
     done(what, trouble)
     answered(conn, what, SMFIR_CONTINUE)
@@ -14,6 +14,7 @@ for number = 1, 3 do
     continues("unknown", mt.unknown(conn, "XNOOP what"))
     continues("rcpt", mt.rcptto(conn, "<ann@example.org>", "NOTIFY=NEVER"))
     continues("rcpt", mt.rcptto(conn, "<bob@example.org>"))
+    continues("data", mt.data(conn))
     continues("header", mt.header(conn, "From", " " .. from))
     continues("header", mt.header(conn, "Subject", " order\n\tand more"))
     continues("eoh", mt.eoh(conn))

@@ -1,9 +1,12 @@
 -- What the scripts share: an MTA that checks every answer. A fault ends the script with an error.
 
--- Protocol options: all of them; all but those that spare an event its reply; and what Sendmail 8.13 knew.
+-- Protocol options: all of them; all but those that spare an event its reply; what Sendmail 8.13 knew.
 ALL_STEPS = 0x1fffff
 REPLIES = ALL_STEPS & ~(SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_DATA
     | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY | SMFIP_NR_UNKN | 0x80)
+-- With the events that the filter would do without: with their replies, and with none.
+ALL_EVENTS = REPLIES & ~(SMFIP_NODATA | SMFIP_NOUNKNOWN)
+SPARED_EVENTS = ALL_STEPS & ~(SMFIP_NODATA | SMFIP_NOUNKNOWN)
 OLD_STEPS = 0x7f
 -- Actions: all of them, and what Sendmail 8.13 knew.
 ALL_ACTIONS = 0x1ff
@@ -52,10 +55,14 @@ function session(steps, actions, version)
 end
 
 -- The steps of a message, in order: names, and what each does for a sender.
-STEPS = { "mail", "rcpt", "header", "eoh", "body" }
+STEPS = { "mail", "rcpt", "data", "header", "eoh", "body" }
 STEP = {
     mail = function(conn, from) return mt.mailfrom(conn, "<" .. from .. ">") end,
     rcpt = function(conn) return mt.rcptto(conn, "<ann@example.org>") end,
+    data = function(conn)
+        -- Nothing where the filter does without it.
+        return not mt.test_option(conn, SMFIP_NODATA) and mt.data(conn) or nil
+    end,
     header = function(conn, from) return mt.header(conn, "From", " " .. from) end,
     eoh = function(conn) return mt.eoh(conn) end,
     body = function(conn) return mt.bodystring(conn, "Hello.\r\n") end,
