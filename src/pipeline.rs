@@ -53,8 +53,10 @@ struct Subject {
     /// All look-ups, the scan and the rules end by then.
     deadline: Instant,
     now: u64,
-    envelope: Envelope,
+    envelope: Arc<Envelope>,
     headers: Arc<HeaderBlock>,
+    /// The memory that the recipients fill.
+    recipients_bytes: usize,
     over_limit: Option<Limit>,
     is_space_assumed: bool,
     offers: Offers,
@@ -124,7 +126,8 @@ impl Inspection {
 
     /// The memory that it fills.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.subject.headers.held_bytes() + self.sink.held_bytes()
+        let Self { subject, sink, .. } = self;
+        subject.headers.held_bytes() + subject.recipients_bytes + sink.held_bytes()
     }
 
     /// Lets go of all that came so far, and takes no more: there is no room for the message now.
@@ -132,6 +135,8 @@ impl Inspection {
         let Self { subject, plan, lookups, sink } = self;
         subject.over_limit = Some(limit);
         subject.headers = Arc::default();
+        Arc::make_mut(&mut subject.envelope).recipients = Vec::new();
+        subject.recipients_bytes = 0;
         subject.sealing = None;
         *plan = Plan::Pass;
         *lookups = Lookups::default();
@@ -142,7 +147,7 @@ impl Inspection {
     pub async fn finish(self, queue_id: Option<String>) -> Verdict {
         let Self { mut subject, plan, lookups, sink } = self;
         if queue_id.is_some() {
-            subject.envelope.queue_id = queue_id;
+            Arc::make_mut(&mut subject.envelope).queue_id = queue_id;
         }
         let late = lookups.late();
         let Body { hashes, kept, octets, scan } = sink.finish();
@@ -165,15 +170,17 @@ impl Inspection {
 
 impl Subject {
     fn new(runtime: &Arc<Runtime>, draft: Draft) -> Self {
-        let Draft { envelope, headers, over_limit, is_space_assumed, offers } = draft;
+        let Draft { envelope, headers, over_limit, is_space_assumed, offers, recipients_bytes } =
+            draft;
         let Decided { origin, reason } = origin::decide(&envelope, &runtime.config.identity);
         Self {
             runtime: runtime.clone(),
             deadline: Instant::now() + runtime.config.limits.message,
             now: (runtime.clock)(),
             author: address::author(&headers),
-            envelope,
+            envelope: Arc::new(envelope),
             headers: Arc::new(headers),
+            recipients_bytes,
             over_limit,
             is_space_assumed,
             offers,

@@ -301,6 +301,35 @@ async fn rules_that_do_not_end_defer_their_message_alone() {
     serves(server.daemon.addr);
 }
 
+/// The envelope is no shorter way to a serving thread than the body.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_do_not_end_with_the_recipients_defer_their_message_alone() {
+    let rule = |n: usize| {
+        let word = format!("{}1", "a".repeat(n));
+        format!(
+            "[[rule]]\nname = \"any-{n}\"\nabout = \"Any.\"\naction = \"tag\"\n\
+             when = {{ recipient = '(?:[a-y]{{{n}}}[0-9]){{2}}' }}\n\
+             examples.hit = [{{ recipients = [\"{word}{word}\"] }}]\n\
+             examples.miss = [\"Subject: s\"]\n"
+        )
+    };
+    let rule: String = (10..110).map(rule).collect();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("any.toml"), rule).unwrap();
+    let slow = |runtime: &mut Runtime| {
+        runtime.rules = RuleSet::load(dir.path()).unwrap();
+        // Any time is too long.
+        runtime.config.limits.message = Duration::ZERO;
+    };
+    let server = server(slow, false).await;
+    let long = "a1".repeat(510);
+    let mail = Mail { rcpts: vec![long.as_str(); 1_000], ..Mail::default() };
+    let outcome = Mta::connect(server.daemon.addr).unwrap().deliver(&mail).unwrap();
+    let deferred = "451 4.3.0 rules did not end within limits.message_secs_max (queue id QUEUEID)";
+    assert_eq!(outcome.disposition, deferred);
+    serves(server.daemon.addr);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn white_space_that_is_assumed_is_signed_relaxed() {
     let keys = support::case::private_copy(true);
@@ -343,6 +372,23 @@ async fn what_a_message_may_cost_is_bounded() {
     );
     assert_eq!(deliver(vec![from.clone()], 1_001), refused("limits.recipients_max"));
     serves(server.daemon.addr);
+}
+
+/// From RCPT to the end of the message.
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_count_in_what_messages_hold() {
+    let limit = |runtime: &mut Runtime| runtime.config.limits.memory_bytes_max = 1 << 20;
+    let server = server(limit, false).await;
+    let addr = server.daemon.addr;
+    let long = "a".repeat(1_000);
+    let mail = Mail { rcpts: vec![long.as_str(); 800], ..Mail::default() };
+    let mut first = Mta::connect_offering(addr, 6, ALL_ACTIONS, ALL_OPTIONS & !NO_REPLY).unwrap();
+    first.session(&mail).unwrap();
+    first.transaction(&mail).unwrap();
+    let second = Mta::connect(addr).unwrap().deliver(&Mail::default()).unwrap();
+    assert!(second.disposition.starts_with("451 4.3.2 "), "{second:?}");
+    assert_eq!(first.end().unwrap().disposition, "accept");
+    serves(addr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

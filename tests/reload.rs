@@ -181,6 +181,27 @@ fn a_key_that_must_not_sign_does_not_after_a_reload_with_another_key_directory()
 }
 
 #[test]
+fn a_client_that_a_reload_makes_a_stranger_is_judged_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let strict = config(dir.path(), "first");
+    let trusting = strict.replace("[dns]", "trusted_networks = [\"192.0.2.0/24\"]\n[dns]");
+    let daemon = Daemon::start(dir.path(), "serve", &[], &trusting);
+    let mut mta = Mta::connect(daemon.addr).unwrap();
+    mta.session(&mail()).unwrap();
+    let mut shows_iprev = || {
+        mta.transaction(&mail()).unwrap();
+        let edits = mta.end().unwrap().edits;
+        edits
+            .iter()
+            .any(|edit| matches!(edit, Edit::Insert(_, _, value) if value.contains("iprev=pass")))
+    };
+    assert!(!shows_iprev(), "its network is trusted");
+    rewrite(&daemon, dir.path(), &strict);
+    await_count(&daemon, "reloaded", 1);
+    assert!(shows_iprev());
+}
+
+#[test]
 fn keys_that_are_not_there_do_not_take_the_place_of_those_that_are() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), "first");

@@ -199,6 +199,11 @@ impl Lookups {
         traced.noting(self.late.0.clone())
     }
 
+    /// Whether the client's name was already asked for.
+    pub(crate) fn has_iprev(&self) -> bool {
+        self.iprev.is_some()
+    }
+
     /// Whether SPF was already asked for.
     pub fn has_spf(&self) -> bool {
         !self.spf.is_empty()

@@ -23,16 +23,24 @@ use super::store::{Stamp, Store};
 pub struct LiveRing {
     store: Store,
     current: ArcSwap<KeyRing>,
-    /// What the ring was read from; locked while it is read again.
+    /// What the ring was read from; locked while it is read again, for as long as the disk takes.
     read: Mutex<Read>,
+    /// Never locked while anything is read: who suspends keys does not wait for the disk.
+    suspended: Mutex<Suspended>,
 }
 
 #[derive(Debug, Default)]
 struct Read {
     stamps: HashMap<DomainName, Stamp>,
     problems: BTreeSet<String>,
-    /// Keys that are active and do not sign.
-    suspended: BTreeSet<(DomainName, Selector)>,
+}
+
+/// Keys that are active and do not sign.
+#[derive(Debug, Default)]
+struct Suspended {
+    keys: BTreeSet<(DomainName, Selector)>,
+    /// The domains for which that is news to the ring.
+    domains: BTreeSet<DomainName>,
 }
 
 /// What a refresh brought.
@@ -49,8 +57,12 @@ pub struct Refreshed {
 impl LiveRing {
     /// Reads the store. What is wrong with it is among the first refresh's problems.
     pub fn load(root: &Path) -> (Self, Vec<String>) {
-        let ring =
-            Self { store: Store::new(root), current: ArcSwap::default(), read: Mutex::default() };
+        let ring = Self {
+            store: Store::new(root),
+            current: ArcSwap::default(),
+            read: Mutex::default(),
+            suspended: Mutex::default(),
+        };
         let problems = ring.refresh().problems;
         (ring, problems)
     }
@@ -63,17 +75,24 @@ impl LiveRing {
     /// Has the domain's other keys sign, and these not, whatever their state; whether that is news.
     /// Takes effect with the next refresh.
     pub fn suspend(&self, domain: &DomainName, selectors: &[Selector]) -> bool {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
         let of_domain = |(other, _): &&(DomainName, Selector)| other == domain;
-        let before: BTreeSet<_> = read.suspended.iter().filter(of_domain).cloned().collect();
+        let before: BTreeSet<_> = suspended.keys.iter().filter(of_domain).cloned().collect();
         let after = selectors.iter().map(|one| (domain.clone(), one.clone())).collect();
         if before == after {
             return false;
         }
-        read.suspended.retain(|(other, _)| other != domain);
-        read.suspended.extend(after);
-        read.stamps.remove(domain);
+        suspended.keys.retain(|(other, _)| other != domain);
+        suspended.keys.extend(after);
+        suspended.domains.insert(domain.clone());
         true
+    }
+
+    /// The keys that do not sign, and the domains that are to be read again for that.
+    fn take_suspended(&self) -> Suspended {
+        let mut suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
+        let domains = std::mem::take(&mut suspended.domains);
+        Suspended { keys: suspended.keys.clone(), domains }
     }
 
     /// Reads again what changed in the store. Blocks on the disk: some 20 ms for 10,000 domains.
@@ -98,7 +117,9 @@ impl LiveRing {
         ring: &mut KeyRing,
         read: &mut Read,
     ) -> (Vec<DomainName>, BTreeSet<String>) {
-        let Read { stamps, suspended, .. } = read;
+        let stamps = &mut read.stamps;
+        let suspended = self.take_suspended();
+        stamps.retain(|domain, _| !suspended.domains.contains(domain));
         let (domains, problems) = match self.store.domains() {
             Ok(found) => found,
             Err(problem) => return (Vec::new(), BTreeSet::from([problem.to_string()])),
@@ -114,8 +135,9 @@ impl LiveRing {
             }
             match self.store.keys(&domain) {
                 Ok((keys, faulty)) => {
-                    let is_suspended =
-                        |key: &Key| suspended.contains(&(domain.clone(), key.selector().clone()));
+                    let is_suspended = |key: &Key| {
+                        suspended.keys.contains(&(domain.clone(), key.selector().clone()))
+                    };
                     note(stamps, &mut problems, &domain, stamp, &faulty);
                     if ring.set(&domain, keys, is_suspended) {
                         changed.push(domain);
@@ -147,6 +169,9 @@ fn note(
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::dkim::signing_key::generate_ed25519;
@@ -182,6 +207,31 @@ mod tests {
         fs::remove_dir_all(root.path().join("a.example")).unwrap();
         assert_eq!(live.refresh().changed, [domain]);
         assert!(live.current().is_empty());
+    }
+
+    #[test]
+    fn keys_are_suspended_while_the_store_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let (store, domain) = (Store::new(root.path()), DomainName::parse("a.example").unwrap());
+        let selector = Selector::parse(&activate(&store, &domain, 1)).unwrap();
+        let (live, _) = LiveRing::load(root.path());
+        assert_eq!(signing(&live, "a.example"), [selector.as_str()]);
+        // As a refresh holds it whose disk stalls.
+        let reading = live.read.lock().unwrap();
+        let is_news = thread::scope(|scope| {
+            let (told, is_news) = mpsc::channel();
+            let (live, domain, selectors) = (&live, &domain, std::slice::from_ref(&selector));
+            scope.spawn(move || told.send(live.suspend(domain, selectors)));
+            let is_news = is_news.recv_timeout(Duration::from_secs(30));
+            drop(reading);
+            is_news
+        });
+        assert_eq!(is_news, Ok(true));
+        assert_eq!(live.refresh().changed, std::slice::from_ref(&domain));
+        assert!(live.current().is_empty() && !live.suspend(&domain, &[selector]));
+        assert!(live.suspend(&domain, &[]));
+        assert_eq!(live.refresh().changed, [domain]);
+        assert!(!live.current().is_empty() && live.refresh().changed.is_empty());
     }
 
     #[test]

@@ -19,8 +19,8 @@ use envelope::Envelope;
 use header::HeaderBlock;
 use limit::Limit;
 
-/// What a recipient takes, by a generous guess: an address is rarely longer than 64 octets.
-const RECIPIENT_BYTES: usize = 128;
+/// What a recipient takes besides its octets: the string in a list that has grown, its allocation.
+const RECIPIENT_BYTES: usize = 64;
 
 /// The most that is kept of an address (RFC 5321 §4.5.3.1: a path has 256 octets).
 pub(crate) const ADDRESS_BYTES_MAX: usize = 1024;
@@ -56,6 +56,8 @@ pub struct Draft {
     pub is_space_assumed: bool,
     /// What the MTA lets us do with it.
     pub offers: Offers,
+    /// The memory that the recipients fill.
+    pub(crate) recipients_bytes: usize,
 }
 
 impl Draft {
@@ -72,6 +74,7 @@ impl Draft {
         if self.envelope.recipients.len() >= limits.recipients_max {
             self.over_limit.get_or_insert(Limit::Recipients);
         } else {
+            self.recipients_bytes += RECIPIENT_BYTES + recipient.len();
             self.envelope.recipients.push(recipient);
         }
     }
@@ -96,6 +99,7 @@ impl Draft {
         self.over_limit = Some(limit);
         self.headers = HeaderBlock::default();
         self.envelope.recipients = Vec::new();
+        self.recipients_bytes = 0;
     }
 
     fn is_turned_away(&self) -> bool {
@@ -104,6 +108,24 @@ impl Draft {
 
     /// The memory that it fills.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.headers.held_bytes() + self.envelope.recipients.len() * RECIPIENT_BYTES
+        self.headers.held_bytes() + self.recipients_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn recipients_count_by_their_length() {
+        let limits = Config::default().limits;
+        let mut draft = Draft::default();
+        for _ in 0..100 {
+            draft.add_recipient("a".repeat(ADDRESS_BYTES_MAX), &limits);
+        }
+        assert!(draft.held_bytes() > 100 * ADDRESS_BYTES_MAX);
+        draft.turn_away(Limit::Memory);
+        assert_eq!(draft.held_bytes(), 0);
     }
 }

@@ -192,6 +192,10 @@ impl Session {
         let origin = origin::decide(&envelope, &runtime.config.identity).origin;
         let place = self.service.occupancy.admit(&runtime.config.limits);
         if runtime.config.verify.enabled && origin == Origin::Inbound && place.is_ok() {
+            // By the configuration at connect the client may have been no stranger.
+            if !self.lookups.has_iprev() {
+                self.lookups.start_iprev(&runtime, &self.client);
+            }
             self.lookups.start_spf(&runtime, &envelope);
         }
         let mut draft = Draft::new(envelope);

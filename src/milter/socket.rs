@@ -11,6 +11,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{KeepAlive, TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::{Endpoint, Milter};
@@ -166,7 +168,7 @@ fn take(open: &mut ListenFd, number: usize) -> io::Result<Socket> {
     let listener = open.take_tcp_listener(number)?.ok_or(ErrorKind::NotFound)?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
-    Ok(Socket::Tcp(TcpListener::from_std(listener)?, addr))
+    Ok(tcp(TcpListener::from_std(listener)?, addr))
 }
 
 fn bind_tcp(addr: SocketAddr) -> io::Result<Socket> {
@@ -180,8 +182,25 @@ fn bind_tcp(addr: SocketAddr) -> io::Result<Socket> {
     let listener = socket.listen(BACKLOG)?;
     // With port 0 the system chose one.
     let addr = listener.local_addr()?;
-    Ok(Socket::Tcp(listener, addr))
+    Ok(tcp(listener, addr))
 }
+
+/// A TCP socket whose connections end when the MTA's host is gone without a word. They inherit that
+/// from it (tcp(7)), so that it costs none of them anything.
+fn tcp(listener: TcpListener, addr: SocketAddr) -> Socket {
+    // Where that fails, a dead connection keeps its place for longer.
+    let _ = setsockopt(&listener, KeepAlive, &true)
+        .and_then(|()| setsockopt(&listener, TcpKeepIdle, &SILENT_SECS))
+        .and_then(|()| setsockopt(&listener, TcpKeepInterval, &PROBE_SECS))
+        .and_then(|()| setsockopt(&listener, TcpKeepCount, &PROBES));
+    Socket::Tcp(listener, addr)
+}
+
+/// How long a connection may be silent until the peer's host is asked whether it is still there.
+const SILENT_SECS: u32 = 60;
+/// How often it is asked then, and how many times without an answer.
+const PROBE_SECS: u32 = 15;
+const PROBES: u32 = 4;
 
 /// How many connections wait in the kernel while none can be taken; it may allow fewer.
 const BACKLOG: u32 = 1024;
@@ -222,4 +241,26 @@ fn group_id(name: &str) -> Result<u32, BindError> {
     }
     let group = nix::unistd::Group::from_name(name).ok().flatten();
     group.map(|group| group.gid.as_raw()).ok_or_else(|| BindError::Group(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::getsockopt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_that_is_gone_is_missed() {
+        let socket = bind_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let Socket::Tcp(listener, addr) = &socket else { panic!("no TCP socket") };
+        let _client = std::net::TcpStream::connect(*addr).unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert!(getsockopt(&accepted, KeepAlive).unwrap());
+        let times = [
+            getsockopt(&accepted, TcpKeepIdle).unwrap(),
+            getsockopt(&accepted, TcpKeepInterval).unwrap(),
+            getsockopt(&accepted, TcpKeepCount).unwrap(),
+        ];
+        assert_eq!(times, [SILENT_SECS, PROBE_SECS, PROBES]);
+    }
 }

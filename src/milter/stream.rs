@@ -165,14 +165,15 @@ impl AsyncRead for WatchedStream {
         if this.may_end(cx) {
             return Poll::Ready(Ok(()));
         }
-        if this.is_late(cx) {
-            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
-        }
         let filled = buf.filled().len();
         let result = match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
+        // A peer whose words lie there was not silent: this thread was busy.
+        if result.is_pending() && this.is_late(cx) {
+            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
         this.frames.read(&buf.filled()[filled..]);
         if this.frames.is_broken() {
             buf.set_filled(filled);
@@ -206,5 +207,58 @@ impl AsyncWrite for WatchedStream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream as Blocking;
+
+    use futures_util::FutureExt as _;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::sync::Semaphore;
+    use tokio::time::advance;
+
+    use super::super::occupancy::Occupancy;
+    use super::*;
+    use crate::telemetry::metrics::ServingMetrics;
+
+    /// An end of message, by its frame.
+    const COMMAND: &[u8] = b"\0\0\0\x01E";
+
+    /// A connection while most of the places are taken, and its peer.
+    fn crowded() -> (WatchedStream, Blocking) {
+        let (ours, theirs) = Blocking::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let stream = Stream::Unix(UnixStream::from_std(ours).unwrap());
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let connected = Occupancy::default().connect(permit, 1);
+        let counted = (connected, ServingMetrics::default().connected(), Arc::new(()));
+        let peer = Peer::Unix(PathBuf::new());
+        (WatchedStream::new(stream, peer, CancellationToken::new(), counted), theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_speaks_while_its_thread_is_busy_is_served() {
+        let (mut stream, mut peer) = crowded();
+        let mut octets = [0; 64];
+        assert!(stream.read(&mut octets).now_or_never().is_none());
+        peer.write_all(COMMAND).unwrap();
+        advance(FIRST_COMMAND_CROWDED * 2).await;
+        let count = stream.read(&mut octets).await.unwrap();
+        assert_eq!(&octets[..count], COMMAND);
+        // It has begun, and may take its time for the next.
+        advance(FIRST_COMMAND).await;
+        assert!(stream.read(&mut octets).now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_not_waited_for_where_it_is_crowded() {
+        let (mut stream, _peer) = crowded();
+        let begun = Instant::now();
+        let error = stream.read(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(begun.elapsed() < FIRST_COMMAND);
     }
 }

@@ -1,9 +1,10 @@
-//! What is read in the beginning of a body: what rules look for, attachments, and what a delivery
+//! What is read in the envelope and the beginning of a body: what rules look for, attachments, and what a delivery
 //! report returns.
 
 use crate::auth::Authentication;
 use crate::checks::report::{self, Returned};
 use crate::checks::{self, attachments};
+use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::message::mime::Mime;
 use crate::message::origin::Origin;
@@ -87,8 +88,9 @@ impl Subject {
             return Some(Read::default());
         }
         let (runtime, headers, wants) = (self.runtime.clone(), self.headers.clone(), self.wants());
-        let octets = headers.octets().len() + kept.len();
-        let read = move || read(&runtime, &headers, kept, body_octets, wants);
+        let envelope = self.envelope.clone();
+        let octets = headers.octets().len() + kept.len() + self.recipients_bytes;
+        let read = move || read(&runtime, &headers, &envelope, kept, body_octets, wants);
         self.runtime.work.run(octets, self.deadline, read).await
     }
 
@@ -121,6 +123,7 @@ impl Subject {
 fn read(
     runtime: &Runtime,
     headers: &HeaderBlock,
+    envelope: &Envelope,
     mut kept: Vec<u8>,
     body_octets: u64,
     wants: Wants,
@@ -140,7 +143,8 @@ fn read(
     }
     kept.truncate(wants.rules);
     let is_cut = body_octets > kept.len() as u64;
-    read.looked = rules.look(&Texts::new(headers, &kept, is_cut, &config.attachments.limits));
+    let limits = &config.attachments.limits;
+    read.looked = rules.look(&Texts::new(headers, &kept, is_cut, limits), envelope);
     read.is_cut_for_rules = is_cut && wants.rules > 0;
     read.kept = Kept { octets: kept, is_cut };
     read

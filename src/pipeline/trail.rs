@@ -1,5 +1,6 @@
 //! What is kept of a message for the log: its envelope, the time of each stage, and its story.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -64,7 +65,7 @@ impl Subject {
         let id = self.headers.named("Message-ID").next();
         let id = id.map(|field| String::from_utf8_lossy(field.value.trim_ascii()).into_owned());
         Trail {
-            envelope: std::mem::take(&mut self.envelope),
+            envelope: Arc::unwrap_or_clone(std::mem::take(&mut self.envelope)),
             author: self.author.domain().map(str::to_owned),
             message_id: id,
             octets: self.trail.octets + self.headers.octets().len() as u64,

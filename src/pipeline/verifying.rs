@@ -1,5 +1,7 @@
 //! What verifying a message starts, and what it gives.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{Plan, Subject};
@@ -48,12 +50,13 @@ impl Subject {
     /// Puts the client that a trusted relay names in the place of the relay.
     fn look_behind_relay(&mut self) {
         let relays = &self.runtime.config.identity.trusted_relays;
+        let envelope = Arc::make_mut(&mut self.envelope);
         if let Some(ReceivedFrom { addr, helo }) = received::client(&self.headers, relays) {
-            self.envelope.client = Client { addr: Some(addr), name: None };
-            self.envelope.helo = Some(helo);
+            envelope.client = Client { addr: Some(addr), name: None };
+            envelope.helo = Some(helo);
         } else {
             // SPF of the relay's own address would fail, and say nothing.
-            self.envelope.client.addr = None;
+            envelope.client.addr = None;
             self.reasons.push("SPF not checked: the relay names no client".to_owned());
         }
     }

@@ -1,4 +1,4 @@
-//! All tests of a rule set on the texts of a message: each text is made once and read in few passes,
+//! All tests of a rule set on the texts of a message and its envelope: each text is made once and read in few passes,
 //! however many patterns there are.
 
 use std::collections::{HashMap, HashSet};
@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::condition::{Condition, What};
 use super::error::RuleErrors;
-use super::facts::Facts;
 use super::looked::{Looked, Looking};
 use super::mime_test::MimeTest;
 use super::part::{FieldNames, Part, View};
@@ -14,6 +13,7 @@ use super::pattern::Pattern;
 use super::plane::Plane;
 use super::rule::Rule;
 use super::texts::{FieldTexts, Texts};
+use crate::message::envelope::Envelope;
 use crate::message::header::HeaderBlock;
 use crate::text::excerpt;
 
@@ -91,9 +91,10 @@ impl Matcher {
         self.wants_body
     }
 
-    /// The tests on the message itself.
-    pub(super) fn look(&self, texts: &Texts<'_>) -> Looked {
+    /// The tests on the message itself and on its envelope's texts.
+    pub(super) fn look(&self, texts: &Texts<'_>, envelope: &Envelope) -> Looked {
         let mut looked = Looked::new(self.tests);
+        self.look_at_envelope(envelope, &mut looked);
         self.look_at_fields(texts.headers, &mut looked);
         for (part, view, plane) in &self.planes {
             match part {
@@ -140,15 +141,12 @@ impl Matcher {
         }
     }
 
-    /// The tests on the envelope's texts.
-    pub(super) fn look_at_envelope(&self, facts: &Facts<'_>) -> Looked {
-        let mut looked = Looked::new(self.tests);
+    fn look_at_envelope(&self, envelope: &Envelope, looked: &mut Looked) {
         for (part, view, plane) in &self.planes {
-            for text in part.of_envelope(facts.envelope) {
-                self.run(plane, &Looking::of(part, *view, text.as_bytes()), &mut looked);
+            for text in part.of_envelope(envelope) {
+                self.run(plane, &Looking::of(part, *view, text.as_bytes()), looked);
             }
         }
-        looked
     }
 
     fn run(&self, plane: &Plane, looking: &Looking<'_>, looked: &mut Looked) {

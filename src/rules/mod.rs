@@ -7,9 +7,9 @@
 //! `matcher` runs all patterns at once, `plane` those of one part and view, by the `literals` that
 //! they need. The language is described in the README of `rules/`.
 //!
-//! Patterns take linear time, whatever the message. What is costly, the message's texts, is looked at
-//! first ([`RuleSet::look`]); the rest needs the results of authentication and scan
-//! ([`RuleSet::evaluate_with`]).
+//! Patterns take linear time, whatever the message. What is costly, the texts of the message and its
+//! envelope, is looked at first ([`RuleSet::look`]); the rest needs the results of authentication and
+//! scan ([`RuleSet::evaluate_with`]).
 //!
 //! Failure: a directory with any fault in it gives no rules, and all faults at once.
 
@@ -55,6 +55,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::ConfigErrors;
 use crate::config::value::Located;
+use crate::message::envelope::Envelope;
 use crate::verdict::Hit;
 use crate::work::processors;
 
@@ -160,12 +161,12 @@ impl RuleSet {
         self.rules.is_empty()
     }
 
-    /// Runs all patterns over the message: what costs time where it is long.
-    pub fn look(&self, texts: &Texts<'_>) -> Looked {
+    /// Runs all patterns over the message and its envelope: what costs time where they are long.
+    pub fn look(&self, texts: &Texts<'_>, envelope: &Envelope) -> Looked {
         if self.is_empty() {
             return Looked::default();
         }
-        let mut looked = self.matcher.look(texts);
+        let mut looked = self.matcher.look(texts, envelope);
         looked.taken = self.tables.look(texts);
         looked
     }
@@ -176,9 +177,7 @@ impl RuleSet {
         if self.is_empty() {
             return Vec::new();
         }
-        let envelope = self.matcher.look_at_envelope(facts);
-        let place =
-            |test: &Test| -> Option<&Place> { looked.place(test).or_else(|| envelope.place(test)) };
+        let place = |test: &Test| -> Option<&Place> { looked.place(test) };
         let mut hits = Vec::new();
         let mut referred: HashSet<&str> = HashSet::new();
         for (number, rule) in self.rules.iter().enumerate() {
@@ -189,7 +188,7 @@ impl RuleSet {
                 }
             }
             let holds = |test: &Test| match &test.what {
-                What::Text(_) | What::Mime(_) => looked.contains(test) || envelope.contains(test),
+                What::Text(_) | What::Mime(_) => looked.contains(test),
                 What::Fact(fact) => fact.holds(facts),
                 What::Rule(name) => referred.contains(name.as_str()),
             };
@@ -233,7 +232,7 @@ impl RuleSet {
     /// Both at once.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Vec<Hit> {
         let texts = Texts::new(facts.headers, facts.body, facts.is_cut, facts.limits);
-        self.evaluate_with(facts, &self.look(&texts))
+        self.evaluate_with(facts, &self.look(&texts, facts.envelope))
     }
 
     /// What is allowed in rules and still deserves a word, each as `path:line:col: message`.
@@ -335,7 +334,7 @@ mod tests {
         for rule in &rules.rules {
             for example in &rule.examples {
                 let hits = example.judged(|texts, facts| {
-                    let hits = rules.evaluate_with(facts, &rules.look(texts));
+                    let hits = rules.evaluate_with(facts, &rules.look(texts, facts.envelope));
                     hits.iter().any(|hit| hit.rule == rule.name)
                 });
                 if hits != example.is_hit {

@@ -92,6 +92,7 @@ fn says_otherwise(before: &Runtime, after: &Runtime) -> bool {
         || old.dns != new.dns
 }
 
+/// What a look needs. Blocks on the disk: a store is found by what lies there.
 fn rotation(runtime: &Runtime, is_reading: bool) -> Rotation {
     let store = Store::new(&runtime.config.sign.keys);
     let mut policy = runtime.config.rotation.clone();
@@ -111,8 +112,9 @@ async fn due(
     runtime: &Runtime,
     known: &mut HashMap<DomainName, Domain>,
 ) -> Vec<(DomainName, Stamp)> {
-    let store = Store::new(&runtime.config.sign.keys);
+    let root = runtime.config.sign.keys.clone();
     let stamps = move || {
+        let store = Store::new(root);
         // The key ring tells what is wrong with the store.
         let (domains, _) = store.domains().ok()?;
         let stamped = |domain| (store.stamp(&domain), domain);
@@ -138,7 +140,8 @@ async fn due(
 }
 
 async fn look(runtime: Arc<Runtime>, is_reading: bool, domain: DomainName, found: Stamp) -> Looked {
-    let rotation = rotation(&runtime, is_reading);
+    let by = Arc::clone(&runtime);
+    let rotation = blocking(move || rotation(&by, is_reading)).await;
     let dns = runtime.resolver.until(Instant::now() + LOOK);
     let now = (runtime.clock)();
     let (step, policies) = tokio::join!(rotation.step(&domain, now), Policies::ask(&dns, &domain));

@@ -1,16 +1,21 @@
 //! Where log lines go: standard error, or systemd's journal. Whatever wrote it, a line has no control
 //! characters and, where that is wanted, no mail address.
 //!
-//! Failure: a line that cannot be written is lost; nobody waits for it.
+//! Failure: a line that cannot be written is lost, and counted; nobody waits for it.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::personal;
+use super::standard::{self, Form};
+
+/// Lines lost since the process began.
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Where the journal takes messages (systemd's native protocol).
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -19,7 +24,7 @@ const JOURNAL: &str = "/run/systemd/journal/socket";
 #[derive(Clone, Debug)]
 pub(super) enum Lines {
     /// Standard error.
-    Standard,
+    Standard(Form),
     /// The journal: one datagram a message.
     Journal(Arc<UnixDatagram>),
 }
@@ -51,22 +56,31 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for Lines {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         let event = String::from_utf8_lossy(octets);
-        match self {
-            Self::Standard => {
-                let clean = clean(event.strip_suffix('\n').unwrap_or(&event));
-                writeln!(io::stderr().lock(), "{clean}")?;
+        let outcome = match self {
+            Self::Standard(form) => {
+                let mut line = clean(event.strip_suffix('\n').unwrap_or(&event));
+                line.push('\n');
+                standard::write(&line, *form)
             }
             Self::Journal(socket) => {
                 let hashed = personal::line(&event);
-                socket.send(hashed.as_deref().unwrap_or(&event).as_bytes())?;
+                socket.send(hashed.as_deref().unwrap_or(&event).as_bytes()).map(drop)
             }
+        };
+        if outcome.is_err() {
+            LOST.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(octets.len())
+        outcome.map(|()| octets.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// How many lines were lost since the process began.
+pub(super) fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// The line without what does not belong into a log.

@@ -313,6 +313,9 @@ impl Metrics {
             "Records of our domains that DNS does not show as they should be",
             self.record_faults.clone(),
         );
+        let lost = Counter::<u64>::default();
+        lost.inc_by(super::line::lost());
+        all.register("log_lines_lost", "Lines of the log that nobody took", lost);
     }
 }
 

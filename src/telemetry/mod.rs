@@ -7,6 +7,7 @@ mod journald;
 mod line;
 pub mod metrics;
 mod personal;
+mod standard;
 pub mod story;
 mod summary;
 
@@ -20,6 +21,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use self::journald::Journal;
 use self::line::Lines;
 pub use self::personal::PersonalError;
+use self::standard::Form;
 pub use self::summary::summary;
 use crate::config::{LogFormat, Telemetry};
 
@@ -70,8 +72,9 @@ fn format(log: LogFormat) -> (Format, io::Result<()>) {
         Err(error) => (None, Err(error)),
     };
     let is_journal = journal.is_some();
+    let form = if log == LogFormat::Json { Form::Json } else { Form::Text };
     let layer = fmt::layer()
-        .with_writer(journal.unwrap_or(Lines::Standard))
+        .with_writer(journal.unwrap_or(Lines::Standard(form)))
         .with_target(false)
         .with_ansi(false)
         // Standard error may be a file on a full disk: a line that cannot be written is lost, and no
