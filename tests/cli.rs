@@ -192,7 +192,8 @@ fn serve_says_in_one_line_why_it_does_not_start() {
 
     let place = Place::new("[rules]\ndir = \"nowhere\"\n");
     let nowhere = place.path("nowhere").display().to_string();
-    let line = format!("{nowhere}: no such directory; make it, or set rules.dir");
+    let config = place.path("mailseal.toml").display().to_string();
+    let line = format!("{config}: {nowhere}: no such directory; make it, or set rules.dir");
     assert_eq!(place.run(&["serve"]).fault(), (Some(2), line.as_str()));
     assert_eq!(place.check(SIGNED, &[]).fault(), (Some(2), line.as_str()));
 

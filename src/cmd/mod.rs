@@ -19,10 +19,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
+use mailseal::file;
 use mailseal::keys::{DomainName, StoreError};
 use mailseal::rotation::StepError;
 use mailseal::rules::RuleErrors;
 use mailseal::runtime::RuntimeError;
+use mailseal::serve::StartError;
+use mailseal::telemetry::PersonalError;
 use tokio::runtime;
 
 use crate::cli::{Cli, Command, ConfigArg};
@@ -68,7 +71,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
             block_on(runtime::Builder::new_current_thread(), dns::run(command))
         }
         Command::Rules(command) => rules::run(command),
-        Command::Config(command) => config::run(command),
+        Command::Config(command) => {
+            block_on(runtime::Builder::new_current_thread(), async { config::run(command) })
+        }
         Command::Import(args) => import::run(&args),
         Command::Doctor(args) => {
             block_on(runtime::Builder::new_current_thread(), doctor::run(&args))
@@ -85,8 +90,10 @@ pub(crate) fn shown(error: &anyhow::Error) -> String {
             Some(RuntimeError::Rules(errors)) => Some(errors),
             _ => None,
         });
-        let config = cause.downcast_ref().map(ConfigErrors::with_carets);
-        config.or(rules.map(RuleErrors::with_carets))
+        let rules = rules.filter(|errors| matches!(errors, RuleErrors::Files(_)));
+        let config = cause.downcast_ref();
+        let config = config.filter(|errors| matches!(errors, ConfigErrors::Faulty { .. }));
+        config.map(ConfigErrors::with_carets).or(rules.map(RuleErrors::with_carets))
     };
     error.chain().find_map(with_carets).unwrap_or_else(|| format!("{error:#}"))
 }
@@ -97,10 +104,12 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<UsageError>()
             || cause.is::<ConfigErrors>()
             || cause.is::<RuleErrors>()
+            || cause.is::<PersonalError>()
             || matches!(
                 cause.downcast_ref(),
                 Some(RuntimeError::Rules(_) | RuntimeError::Logins(_))
             )
+            || cause.downcast_ref().is_some_and(StartError::is_usage)
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
             || cause.downcast_ref().is_some_and(StepError::is_usage)
     };
@@ -125,6 +134,14 @@ fn load(arg: &ConfigArg) -> Result<Loaded, ConfigErrors> {
 fn config_file(arg: &ConfigArg) -> Option<PathBuf> {
     let installed = || Some(PathBuf::from(INSTALLED_CONFIG)).filter(|path| path.exists());
     arg.path.clone().or_else(installed)
+}
+
+/// Names the config file of a fault that does not say it itself.
+fn in_config<T>(arg: &ConfigArg, result: Result<T, impl Into<anyhow::Error>>) -> anyhow::Result<T> {
+    result.map_err(|error| match config_file(arg) {
+        Some(path) => error.into().context(file::plain(&path)),
+        None => error.into(),
+    })
 }
 
 /// The domain that an argument names.

@@ -14,7 +14,7 @@ use mailseal::pipeline::Inspection;
 use mailseal::replay::{self, Broken, Difference, Overrides, Stored, Tally};
 use mailseal::runtime::Runtime;
 
-use super::{Outcome, load_config, print};
+use super::{Outcome, in_config, load_config, print};
 use crate::cli::{Check, ConfigArg};
 
 /// How many messages are judged at once: each may wait for DNS.
@@ -77,12 +77,14 @@ impl Replay {
             config.verify.enabled &= !args.no_dns;
             config
         };
-        let before = Runtime::build(config(load_config(&args.config)?))?;
+        let before = Runtime::build(config(load_config(&args.config)?));
+        let before = in_config(&args.config, before)?;
         let after = match &args.against {
             Some(path) => {
-                let other = load_config(&ConfigArg { path: Some(path.clone()) })?;
+                let arg = ConfigArg { path: Some(path.clone()) };
+                let other = load_config(&arg)?;
                 // With the same resolvers, what DNS said to one it says to the other.
-                Some(Arc::new(before.rebuild(config(other))?))
+                Some(Arc::new(in_config(&arg, before.rebuild(config(other)))?))
             }
             None => None,
         };

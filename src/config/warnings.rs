@@ -2,6 +2,7 @@
 
 use super::Config;
 use crate::keys::state::Algorithm;
+use crate::verdict::Action;
 
 /// The warnings, one sentence each.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
@@ -21,6 +22,9 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         if let Some(all) = networks.iter().find(|network| network.prefix_len() == 0) {
             warnings.push(format!("{key}: {all} is the whole Internet: {risk}"));
         }
+    }
+    if config.identity_gate.action > Action::Tag && config.identity_gate.map.is_none() {
+        warnings.push("identity_gate.action: without identity_gate.map nobody is checked".to_owned());
     }
     if config.milter.socket_mode & 0o002 != 0 {
         let mode = config.milter.socket_mode;

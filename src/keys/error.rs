@@ -51,6 +51,20 @@ pub enum StoreError {
         /// Whom it should belong to.
         wanted: u32,
     },
+    /// It belongs to another than the service.
+    #[error(
+        "{}: belongs to user {owner}, and user {reader}, whom the key store belongs to, cannot \
+         read it; run: chown {reader} {}",
+        path.display(), shell_word(path)
+    )]
+    Reader {
+        /// The file.
+        path: PathBuf,
+        /// Whom it belongs to.
+        owner: u32,
+        /// Who is to read it.
+        reader: u32,
+    },
     /// Keys are not followed out of the store.
     #[error(
         "{}: is a symbolic link, and keys are not followed out of the store; run: \
