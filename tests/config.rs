@@ -216,11 +216,24 @@ fn risky_settings_are_warned_about() {
         [identity]
         authserv_id = "mx"
         trusted_networks = ["::/0"]
+        trusted_relays = ["2001:db8::/32"]
     "#;
     let warnings = Loaded::parse(text, Path::new("m"), Path::new("")).unwrap().warnings.join("\n");
-    for key in ["authserv_id", "allow_peers", "trusted_networks", "socket_mode"] {
+    for key in ["authserv_id", "allow_peers", "trusted_networks", "trusted_relays", "socket_mode"] {
         assert!(warnings.contains(key), "{key}: {warnings}");
     }
+    let relays = |networks: &str| {
+        let text = format!(
+            "[identity]\nauthserv_id = \"mx.example.org\"\ntrusted_networks = {networks}\n\
+             trusted_relays = [\"192.0.2.7\", \"127.0.0.1\"]\n"
+        );
+        Loaded::parse(&text, Path::new("m"), Path::new("")).unwrap().warnings.join("\n")
+    };
+    for networks in [r#"["127.0.0.0/8", "::1/128"]"#, r#"["::1/128", "127.0.0.1"]"#] {
+        let said = "identity.trusted_relays: 127.0.0.1/32 overlaps 127.0.0.";
+        assert!(relays(networks).starts_with(said), "{networks}: {}", relays(networks));
+    }
+    assert_eq!(relays(r#"["::1/128", "192.0.2.8/29"]"#), "");
     let good = "[identity]\nauthserv_id = \"mx.example.org\"";
     assert!(Loaded::parse(good, Path::new("m"), Path::new("")).unwrap().warnings.is_empty());
 }
