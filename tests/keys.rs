@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -421,6 +422,40 @@ fn a_store_that_is_not_there_says_how_to_make_it() {
     assert!(problems[0].contains("mailseal keys generate"), "{problems:?}");
     fs::write(fixture.root(), "").unwrap();
     assert!(fixture.load().1[0].contains("is no directory"), "{:?}", fixture.load());
+}
+
+/// A command that is run by somebody else is not to take the store from the service.
+#[test]
+fn another_users_store_is_for_root_and_for_that_user() {
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("1 case left out: only root can give files away");
+        return;
+    }
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    fixture.configure("[milter]\nlisten = [\"unix:/nonexistent/m.sock\"]\n");
+    fs::set_permissions(fixture.dir.path(), Permissions::from_mode(0o755)).unwrap();
+    for name in ["", "example.org", "example.org/k.pem", "example.org/state.toml"] {
+        chown(fixture.path(name), Some(1), Some(1)).unwrap();
+    }
+    let as_nobody = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailseal"));
+        command.args(args).arg("--config").arg(fixture.dir.path().join("mailseal.toml"));
+        let output = command.uid(65_534).gid(65_534).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for mode in [0o700, 0o755] {
+        fs::set_permissions(fixture.root(), Permissions::from_mode(mode)).unwrap();
+        for args in [&["keys", "list"][..], &["keys", "generate", "example.net"]] {
+            let (code, err) = as_nobody(args);
+            assert_eq!(code, Some(3), "{args:?} {mode:o}: {err}");
+            assert!(err.contains("run this as root, or as ") || err.contains("run this as root or as user 1"), "{args:?} {mode:o}: {err}");
+            assert!(!err.contains("chown"), "{args:?} {mode:o}: {err}");
+        }
+        let (_, err) = as_nobody(&["serve"]);
+        assert!(err.contains("run: chown") && err.contains(" 65534 "), "{mode:o}: {err}");
+    }
+    assert!(as_nobody(&["keys", "list"]).1.contains("run this as root or as user 1 ("));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use mailseal::config::{Config, Endpoint};
+use mailseal::file;
 use mailseal::remarks::Remark;
 use mailseal::runtime::Runtime;
 use mailseal::serve::{Daemon, Reloads, asked_to_end};
@@ -13,6 +14,7 @@ use super::{Outcome, config_file, in_config, load_config, print};
 use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
+    file::speak_as_service();
     let config = load_config(&args.config)?;
     in_config(&args.config, telemetry::init(&config.telemetry))?;
     // Before the sockets are open: whoever sees them may send the signal at once.

@@ -78,7 +78,8 @@ impl Guard<'_> {
             return Ok(());
         }
         let wanted = match fs::metadata(self.root) {
-            Ok(root) if us.is_root() => root.uid(),
+            // A command does not take the store from whom it belongs to.
+            Ok(root) if us.is_root() || !file::is_service() => root.uid(),
             _ => us.as_raw(),
         };
         Err(StoreError::Owner { path: path.to_owned(), owner, wanted })
