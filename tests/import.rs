@@ -124,7 +124,7 @@ fn tables_and_trusted_hosts_are_taken_over() {
     );
     let (ran, config) = fixture.import(&["--opendkim", "DIR/opendkim.conf"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    assert_eq!(networks(&config), ["127.0.0.1/32", "172.16.0.0/12"]);
+    assert_eq!(networks(&config), ["127.0.0.1/32", "::1/128", "172.16.0.0/12"]);
     assert!(config.identity.trusted_relays.is_empty(), "what is signed is no relay");
     // Beside OpenDKIM on our own default port.
     assert_eq!(config.milter.listen[0].to_string(), "inet:127.0.0.1:8892");
