@@ -160,7 +160,9 @@ pub(crate) enum Keys {
     Retire(Retire),
     /// Revoke a key: its record is published with an empty p=
     ///
-    /// A retiring key whose time is over is revoked at once. Any other needs --now.
+    /// A pending key, and a retiring one whose time is over, are revoked at once. Any other needs
+    /// --now. A pending key has signed nothing here; where another filter signs with it, as with an
+    /// imported one, stop that first.
     Revoke(Revoke),
     /// List the keys of all domains
     List {

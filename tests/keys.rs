@@ -229,6 +229,27 @@ fn new_keys_are_as_the_configuration_has_them_and_are_made_on_the_primary_alone(
     }
 }
 
+/// As the help says.
+#[test]
+fn a_pending_key_is_revoked_at_once_and_one_that_signs_is_not() {
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    let generate = ["keys", "generate", "example.org", "--selector", "p", "--algorithm", "ed25519"];
+    assert_eq!(fixture.run(&generate).0, Some(0));
+    let revoke = |selector: &str| fixture.run(&["keys", "revoke", "example.org", selector]);
+    let (code, out, err) = revoke("p");
+    assert!(code == Some(0) && out.contains("example.org: p is revoked"), "{out}{err}");
+    let (code, out, err) = revoke("k");
+    assert!(code == Some(2) && out.is_empty() && err.contains("say --now"), "{out}{err}");
+    let help = Command::new(env!("CARGO_BIN_EXE_mailseal"))
+        .args(["keys", "revoke", "--help"])
+        .output()
+        .expect("the command was built with the tests");
+    let help = String::from_utf8_lossy(&help.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "A pending key, and a retiring one whose time is over, are revoked at once. Any other";
+    assert!(help.contains(said), "{help}");
+}
+
 #[test]
 fn a_stolen_key_is_revoked_though_nothing_can_be_published() {
     let fixture = Fixture::new();
