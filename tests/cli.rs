@@ -218,6 +218,36 @@ fn serve_names_the_socket_that_it_cannot_open() {
     assert!(nowhere.err.ends_with("make its directory first\n"), "{}", nowhere.err);
 }
 
+/// A script that reads standard output as JSON finds some, whatever went wrong.
+#[test]
+fn where_json_was_asked_for_an_error_is_an_object() {
+    let place = Place::new("");
+    place.write("empty/notes.txt", "no message");
+    let empty = place.path("empty").display().to_string();
+    for (args, code, said) in [
+        (&["check", "no-such.eml", "--json"][..], 3, "message no-such.eml: no such file"),
+        (&["check", "--json"], 2, "MESSAGE.eml"),
+        (&["check", "--json", "--replay", "no-such"], 3, "stored mail in no-such"),
+        (&["check", "--json", "--replay", &empty], 3, "no message"),
+        (&["keys", "status", "--json"], 3, "no such directory"),
+        (&["doctor", "--json", "--sendmail-cf", "no-such.cf"], 3, "no-such.cf: no such file"),
+        (&["dns", "records", "example.org", "--format", "json"], 2, "no key to publish"),
+        (&["dns", "records", "no domain", "--format=json"], 2, "no domain"),
+    ] {
+        let ran = place.run(args);
+        assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.err);
+        let object: Value = serde_json::from_str(&ran.out).unwrap();
+        let told = object["error"].as_str().unwrap();
+        assert!(told.contains(said), "{args:?}: {told}");
+        assert!(ran.err.contains(said), "{args:?}: {}", ran.err);
+        assert_eq!(object.as_object().unwrap().len(), 1);
+    }
+    let broken = Place::new("[polcy]\n").check(SIGNED, &["--json"]);
+    let object: Value = serde_json::from_str(&broken.out).unwrap();
+    assert!(object["error"].as_str().unwrap().contains("mailseal.toml:6:2: unknown section"));
+    assert_eq!(place.run(&["check", "no-such.eml"]).out, "");
+}
+
 /// A key that cannot be used is said once, and does not keep the daemon from starting.
 #[test]
 fn serve_logs_the_keys_that_it_leaves_out() {

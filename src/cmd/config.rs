@@ -8,8 +8,9 @@ use mailseal::keys::readable_by_owner;
 use mailseal::runtime::Runtime;
 use mailseal::{serve, telemetry};
 
+use super::failure::shown;
 use super::print::{complain, print};
-use super::{Outcome, UsageError, in_config, load, shown};
+use super::{Outcome, UsageError, in_config, load};
 use crate::cli::{ConfigArg, ConfigCommand};
 
 pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<Outcome> {

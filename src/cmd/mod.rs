@@ -6,6 +6,7 @@ mod counts;
 pub(crate) mod dns;
 mod docs;
 pub(crate) mod doctor;
+pub(crate) mod failure;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
@@ -20,12 +21,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
 use mailseal::file;
-use mailseal::keys::{DomainName, StoreError};
-use mailseal::rotation::StepError;
-use mailseal::rules::RuleErrors;
-use mailseal::runtime::RuntimeError;
-use mailseal::serve::StartError;
-use mailseal::telemetry::PersonalError;
+use mailseal::keys::DomainName;
 use tokio::runtime;
 
 use crate::cli::{Cli, Command, ConfigArg};
@@ -81,39 +77,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Man { dir } => docs::man(&dir),
         Command::Completions { shell } => docs::completions(shell),
     }
-}
-
-/// What went wrong, in a line; faults of files with the lines that have them.
-pub(crate) fn shown(error: &anyhow::Error) -> String {
-    let with_carets = |cause: &(dyn std::error::Error + 'static)| {
-        let rules = cause.downcast_ref().or(match cause.downcast_ref() {
-            Some(RuntimeError::Rules(errors)) => Some(errors),
-            _ => None,
-        });
-        let rules = rules.filter(|errors| matches!(errors, RuleErrors::Files(_)));
-        let config = cause.downcast_ref();
-        let config = config.filter(|errors| matches!(errors, ConfigErrors::Faulty { .. }));
-        config.map(ConfigErrors::with_carets).or(rules.map(RuleErrors::with_carets))
-    };
-    error.chain().find_map(with_carets).unwrap_or_else(|| format!("{error:#}"))
-}
-
-/// 2 for errors of the command line and the configuration, 3 for those of the system.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_users = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<UsageError>()
-            || cause.is::<ConfigErrors>()
-            || cause.is::<RuleErrors>()
-            || cause.is::<PersonalError>()
-            || matches!(
-                cause.downcast_ref(),
-                Some(RuntimeError::Rules(_) | RuntimeError::Logins(_))
-            )
-            || cause.downcast_ref().is_some_and(StartError::is_usage)
-            || cause.downcast_ref().is_some_and(StoreError::is_usage)
-            || cause.downcast_ref().is_some_and(StepError::is_usage)
-    };
-    if error.chain().any(is_users) { 2 } else { 3 }
 }
 
 /// The configuration that an argument names, its warnings printed.
