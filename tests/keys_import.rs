@@ -712,6 +712,10 @@ fn exported_keys_come_back() {
     assert!(again.code == Some(3) && again.err.contains("s1.private: is there"), "{}", again.err);
     let none = fixture.run(&["export", "example.org", "s2", "DIR/out"]);
     assert!(none.err.contains("example.org has no key s2"), "{}", none.err);
+    assert_eq!(none.code, Some(2), "as keys retire has it");
+    assert_eq!(fixture.run(&["retire", "example.org", "s2"]).code, Some(2));
+    assert_eq!(fixture.run(&["export", "example.net", "s1", "DIR/out"]).code, Some(2));
+    assert_eq!(fixture.run(&["import", "--opendkim", "DIR/none"]).code, Some(3), "a file");
 
     let other = Fixture::new();
     let ran = other.run(&["import", out.to_str().unwrap()]);

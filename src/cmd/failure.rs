@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use mailseal::config::ConfigErrors;
 use mailseal::keys::StoreError;
+use mailseal::keys::import::ExportError;
 use mailseal::rotation::StepError;
 use mailseal::rules::RuleErrors;
 use mailseal::runtime::RuntimeError;
@@ -89,6 +90,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 Some(RuntimeError::Rules(_) | RuntimeError::Logins(_))
             )
             || cause.downcast_ref().is_some_and(StartError::is_usage)
+            || cause.downcast_ref().is_some_and(ExportError::is_usage)
             || cause.downcast_ref().is_some_and(StoreError::is_usage)
             || cause.downcast_ref().is_some_and(StepError::is_usage)
     };
