@@ -165,10 +165,7 @@ pub(crate) enum Keys {
     /// imported one, stop that first.
     Revoke(Revoke),
     /// List the keys of all domains
-    List {
-        #[command(flatten)]
-        config: ConfigArg,
-    },
+    List(List),
     /// Take over the keys of OpenDKIM, rspamd, mailcow, maddy, and plain PEM files
     ///
     /// All is looked at before anything is written, and where something cannot be taken over,
@@ -176,6 +173,15 @@ pub(crate) enum Keys {
     Import(crate::cmd::keys::transfer::Import),
     /// Write a key and its record into a directory, for another system
     Export(crate::cmd::keys::transfer::Export),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Print one JSON object, that of `keys status --offline --json`
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
 }
 
 #[derive(Args, Debug)]

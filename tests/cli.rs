@@ -230,6 +230,7 @@ fn where_json_was_asked_for_an_error_is_an_object() {
         (&["check", "--json", "--replay", "no-such"], 3, "stored mail in no-such"),
         (&["check", "--json", "--replay", &empty], 3, "no message"),
         (&["keys", "status", "--json"], 3, "no such directory"),
+        (&["keys", "list", "--json"], 3, "no such directory"),
         (&["doctor", "--json", "--sendmail-cf", "no-such.cf"], 3, "no-such.cf: no such file"),
         (&["dns", "records", "example.org", "--format", "json"], 2, "no key to publish"),
         (&["dns", "records", "no domain", "--format=json"], 2, "no domain"),

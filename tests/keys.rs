@@ -229,6 +229,31 @@ fn new_keys_are_as_the_configuration_has_them_and_are_made_on_the_primary_alone(
     }
 }
 
+#[test]
+fn a_list_for_machines_has_the_shape_of_the_status() {
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    let json = |args: &[&str]| -> (Option<i32>, serde_json::Value) {
+        let (code, out, err) = fixture.run(args);
+        (code, serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}")))
+    };
+    let (code, list) = json(&["keys", "list", "--json"]);
+    assert_eq!(code, Some(0), "{list}");
+    let key = &list["domains"][0]["keys"][0];
+    assert_eq!((&key["selector"], &key["state"]), (&"k".into(), &"active".into()));
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let (_, status) = json(&["keys", "status", "--offline", "--json"]);
+    assert_eq!(names(&list), names(&status));
+    assert_eq!(names(key), names(&status["domains"][0]["keys"][0]));
+    // Its faults are in it, and it is whole all the same.
+    fs::set_permissions(fixture.path("example.org/k.pem"), Permissions::from_mode(0o644)).unwrap();
+    let (code, list) = json(&["keys", "list", "--json"]);
+    let problem = list["domains"][0]["problems"][0].as_str().unwrap();
+    assert!(code == Some(3) && problem.contains("mode 0644"), "{list}");
+}
+
 /// As the help says.
 #[test]
 fn a_pending_key_is_revoked_at_once_and_one_that_signs_is_not() {
@@ -245,8 +270,10 @@ fn a_pending_key_is_revoked_at_once_and_one_that_signs_is_not() {
         .args(["keys", "revoke", "--help"])
         .output()
         .expect("the command was built with the tests");
-    let help = String::from_utf8_lossy(&help.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = "A pending key, and a retiring one whose time is over, are revoked at once. Any other";
+    let help =
+        String::from_utf8_lossy(&help.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let said =
+        "A pending key, and a retiring one whose time is over, are revoked at once. Any other";
     assert!(help.contains(said), "{help}");
 }
 
@@ -470,7 +497,11 @@ fn another_users_store_is_for_root_and_for_that_user() {
         for args in [&["keys", "list"][..], &["keys", "generate", "example.net"]] {
             let (code, err) = as_nobody(args);
             assert_eq!(code, Some(3), "{args:?} {mode:o}: {err}");
-            assert!(err.contains("run this as root, or as ") || err.contains("run this as root or as user 1"), "{args:?} {mode:o}: {err}");
+            assert!(
+                err.contains("run this as root, or as ")
+                    || err.contains("run this as root or as user 1"),
+                "{args:?} {mode:o}: {err}"
+            );
             assert!(!err.contains("chown"), "{args:?} {mode:o}: {err}");
         }
         let (_, err) = as_nobody(&["serve"]);

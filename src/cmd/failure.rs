@@ -20,6 +20,7 @@ pub(crate) fn wants_json(command: &Command) -> bool {
     match command {
         Command::Check(args) => args.json,
         Command::Keys(Keys::Status(args)) => args.json,
+        Command::Keys(Keys::List(args)) => args.json,
         Command::Doctor(args) => args.json,
         Command::Dns(Dns::Records(args)) => args.format == Format::Json,
         _ => false,
