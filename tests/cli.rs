@@ -196,6 +196,8 @@ fn serve_says_in_one_line_why_it_does_not_start() {
     let line = format!("{config}: {nowhere}: no such directory; make it, or set rules.dir");
     assert_eq!(place.run(&["serve"]).fault(), (Some(2), line.as_str()));
     assert_eq!(place.check(SIGNED, &[]).fault(), (Some(2), line.as_str()));
+    assert_eq!(place.run(&["rules", "test"]).fault(), (Some(2), line.as_str()));
+    assert_eq!(place.run(&["rules", "lint"]).fault(), (Some(2), line.as_str()));
 
     let missing =
         run(Command::new(env!("CARGO_BIN_EXE_mailseal")).args(["serve", "--config", "no.toml"]));
