@@ -160,13 +160,12 @@ pub(crate) enum Keys {
     Retire(Retire),
     /// Revoke a key: its record is published with an empty p=
     ///
-    /// A retiring key whose time is over is revoked at once. Any other needs --now.
+    /// A pending key, and a retiring one whose time is over, are revoked at once. Any other needs
+    /// --now. A pending key has signed nothing here; where another filter signs with it, as with an
+    /// imported one, stop that first.
     Revoke(Revoke),
     /// List the keys of all domains
-    List {
-        #[command(flatten)]
-        config: ConfigArg,
-    },
+    List(List),
     /// Take over the keys of OpenDKIM, rspamd, mailcow, maddy, and plain PEM files
     ///
     /// All is looked at before anything is written, and where something cannot be taken over,
@@ -174,6 +173,15 @@ pub(crate) enum Keys {
     Import(crate::cmd::keys::transfer::Import),
     /// Write a key and its record into a directory, for another system
     Export(crate::cmd::keys::transfer::Export),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Print one JSON object, that of `keys status --offline --json`
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
 }
 
 #[derive(Args, Debug)]

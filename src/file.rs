@@ -8,12 +8,35 @@ use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::OFlag;
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 
 /// How often a file is read again that changed meanwhile.
 const READS_MAX: u32 = 3;
+
+/// Whether this process is the service. Files are to let the service in; a command may as well be run
+/// by another user.
+static IS_SERVICE: AtomicBool = AtomicBool::new(false);
+
+/// Has what is denied to this process told as to the service.
+pub fn speak_as_service() {
+    IS_SERVICE.store(true, Ordering::Relaxed);
+}
+
+/// Whether this process is the service.
+pub(crate) fn is_service() -> bool {
+    IS_SERVICE.load(Ordering::Relaxed)
+}
+
+/// A user by number and, where it has one, by name.
+pub(crate) fn user(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => format!("user {uid} ({})", user.name),
+        _ => format!("user {uid}"),
+    }
+}
 
 /// Why there is nothing of a file.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +46,8 @@ pub struct FileError {
     fault: Fault,
     /// The remedy where there is no such file.
     missing: Option<&'static str>,
+    /// The remedy where a command may not read it.
+    denied: Option<&'static str>,
 }
 
 /// What is wrong with a file.
@@ -139,13 +164,20 @@ fn kind(file: FileType) -> Option<&'static str> {
 
 impl FileError {
     pub(crate) fn new(path: &Path, fault: Fault) -> Self {
-        Self { path: path.to_owned(), fault, missing: None }
+        Self { path: path.to_owned(), fault, missing: None, denied: None }
     }
 
     /// What helps where there is no such file.
     #[must_use]
     pub fn hint_if_missing(mut self, hint: &'static str) -> Self {
         self.missing = Some(hint);
+        self
+    }
+
+    /// What helps where a command may not read it.
+    #[must_use]
+    pub fn hint_if_denied(mut self, hint: &'static str) -> Self {
+        self.denied = Some(hint);
         self
     }
 
@@ -167,7 +199,7 @@ impl FileError {
                     || "no such file; make it, or name another".to_owned(),
                     |hint| format!("no such file; {hint}"),
                 ),
-                ErrorKind::PermissionDenied => denied(&self.path),
+                ErrorKind::PermissionDenied => denied(&self.path, self.denied),
                 _ => self.fault.to_string(),
             },
             _ => self.fault.to_string(),
@@ -175,14 +207,20 @@ impl FileError {
     }
 }
 
-/// Whom the file is for, and who we are.
-fn denied(path: &Path) -> String {
-    let user = Uid::effective();
+/// Whom the file is for, and who is to read it.
+fn denied(path: &Path, hint: Option<&'static str>) -> String {
+    let us = Uid::effective();
     let owner = fs::metadata(path).map_or_else(
         |_| "a directory above it keeps others out".to_owned(),
         |file| format!("it belongs to user {}, mode {:04o}", file.uid(), file.mode() & 0o7777),
     );
-    format!("permission denied; {owner}: let user {user}, which runs mailseal, read it")
+    let remedy = match hint {
+        _ if is_service() => format!("let user {us}, which runs mailseal, read it"),
+        Some(hint) if !us.is_root() => hint.to_owned(),
+        _ if us.is_root() => "let root read it".to_owned(),
+        _ => format!("run this as root, or let user {us} read it"),
+    };
+    format!("permission denied; {owner}: {remedy}")
 }
 
 fn size(octets: u64) -> String {

@@ -10,6 +10,7 @@
 //! | `cmd/` | a file a subcommand; the only place that prints |
 //! | `serve/` | the supervisor: sockets, signals, reload, drain, the key store and its rotation, systemd |
 //! | `runtime.rs` | configuration, key ring, rules, resolver and scanner, built once |
+//! | `remarks.rs` | what these go on without: told by `config check`, at start, at a reload |
 //! | `config/` | `fields` is the list of keys, with their docs; `resolve` gives them types |
 //! | `milter/` | listener, threads, callbacks, session, apply: the only place that knows the protocol |
 //! | `message/` | envelope, header block, author domain, origin, body, MIME, text: what all stages read |
@@ -92,6 +93,7 @@ pub mod message;
 pub(crate) mod milter;
 pub mod pipeline;
 pub(crate) mod policy;
+pub mod remarks;
 pub mod replay;
 pub mod result;
 pub mod rotation;

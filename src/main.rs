@@ -8,14 +8,17 @@ mod cmd;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use cmd::failure;
 
 fn main() -> ExitCode {
-    match cmd::run(cli::Cli::parse()) {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::tell_usage(&error),
+    };
+    let wants_json = failure::wants_json(&cli.command);
+    match cmd::run(cli) {
         Ok(cmd::Outcome::Done) => ExitCode::SUCCESS,
         Ok(cmd::Outcome::FaultFound) => ExitCode::from(1),
-        Err(error) => {
-            cmd::print::complain(&cmd::shown(&error));
-            ExitCode::from(cmd::exit_code(&error))
-        }
+        Err(error) => failure::tell(&error, wants_json),
     }
 }

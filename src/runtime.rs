@@ -9,6 +9,7 @@ use crate::checks::logins::Logins;
 use crate::config::{self, Config, ConfigErrors};
 use crate::dns::{Resolver, ResolverError};
 use crate::keys::LiveRing;
+use crate::remarks::{Remark, remarks};
 use crate::rules::{RuleErrors, RuleSet};
 use crate::scan::Scanner;
 use crate::telemetry::metrics::Metrics;
@@ -37,6 +38,8 @@ pub struct Runtime {
     pub resolver: Resolver,
     /// The scanner, where one is configured.
     pub scanner: Option<Scanner>,
+    /// What it goes on without, and what deserves a word; as it was when this was built.
+    pub remarks: Vec<Remark>,
     /// What is counted.
     pub metrics: Metrics,
     /// Where what takes long is done.
@@ -67,7 +70,7 @@ impl Runtime {
     pub fn build(config: Config) -> Result<Self, RuntimeError> {
         let (keys, key_problems) = LiveRing::load(&config.sign.keys);
         let metrics = Metrics::default();
-        Ok(Self {
+        let runtime = Self {
             local_domains: config.identity.local_domains.iter().cloned().collect(),
             logins: load_logins(&config)?,
             rules: load_rules(&config.rules)?,
@@ -77,10 +80,16 @@ impl Runtime {
             config,
             keys: Arc::new(keys),
             key_problems,
+            remarks: Vec::new(),
             metrics,
             work: Arc::new(WorkThreads::build().map_err(RuntimeError::Threads)?),
             clock: Arc::new(system_clock),
-        })
+        };
+        Ok(runtime.remarked())
+    }
+
+    fn remarked(self) -> Self {
+        Self { remarks: remarks(&self), ..self }
     }
 
     /// The runtime of another configuration, with the caches, counts and keys of this one where the
@@ -107,7 +116,7 @@ impl Runtime {
         } else {
             Scanner::new(&config.clamav)
         };
-        Ok(Self {
+        let runtime = Self {
             local_domains: config.identity.local_domains.iter().cloned().collect(),
             logins: load_logins(&config)?,
             rules: load_rules(&config.rules)?,
@@ -117,15 +126,17 @@ impl Runtime {
             config,
             keys,
             key_problems,
+            remarks: Vec::new(),
             metrics: self.metrics.clone(),
             work: Arc::clone(&self.work),
             clock: Arc::clone(&self.clock),
-        })
+        };
+        Ok(runtime.remarked())
     }
 }
 
 /// The rules that the configuration names.
-pub fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
+fn load_rules(config: &config::Rules) -> Result<RuleSet, RuleErrors> {
     match config {
         config::Rules { dir, dir_required: true, .. } => RuleSet::load(dir),
         config::Rules { dir, dir_required: false, .. } => RuleSet::load_if_present(dir),

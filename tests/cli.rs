@@ -192,9 +192,12 @@ fn serve_says_in_one_line_why_it_does_not_start() {
 
     let place = Place::new("[rules]\ndir = \"nowhere\"\n");
     let nowhere = place.path("nowhere").display().to_string();
-    let line = format!("{nowhere}: no such directory; make it, or set rules.dir");
+    let config = place.path("mailseal.toml").display().to_string();
+    let line = format!("{config}: {nowhere}: no such directory; make it, or set rules.dir");
     assert_eq!(place.run(&["serve"]).fault(), (Some(2), line.as_str()));
     assert_eq!(place.check(SIGNED, &[]).fault(), (Some(2), line.as_str()));
+    assert_eq!(place.run(&["rules", "test"]).fault(), (Some(2), line.as_str()));
+    assert_eq!(place.run(&["rules", "lint"]).fault(), (Some(2), line.as_str()));
 
     let missing =
         run(Command::new(env!("CARGO_BIN_EXE_mailseal")).args(["serve", "--config", "no.toml"]));
@@ -215,6 +218,37 @@ fn serve_names_the_socket_that_it_cannot_open() {
     let nowhere = Place::new("[milter]\nlisten = [\"unix:/nonexistent/m.sock\"]\n").run(&["serve"]);
     assert_eq!(nowhere.code, Some(3));
     assert!(nowhere.err.ends_with("make its directory first\n"), "{}", nowhere.err);
+}
+
+/// A script that reads standard output as JSON finds some, whatever went wrong.
+#[test]
+fn where_json_was_asked_for_an_error_is_an_object() {
+    let place = Place::new("");
+    place.write("empty/notes.txt", "no message");
+    let empty = place.path("empty").display().to_string();
+    for (args, code, said) in [
+        (&["check", "no-such.eml", "--json"][..], 3, "message no-such.eml: no such file"),
+        (&["check", "--json"], 2, "MESSAGE.eml"),
+        (&["check", "--json", "--replay", "no-such"], 3, "stored mail in no-such"),
+        (&["check", "--json", "--replay", &empty], 3, "no message"),
+        (&["keys", "status", "--json"], 3, "no such directory"),
+        (&["keys", "list", "--json"], 3, "no such directory"),
+        (&["doctor", "--json", "--sendmail-cf", "no-such.cf"], 3, "no-such.cf: no such file"),
+        (&["dns", "records", "example.org", "--format", "json"], 2, "no key to publish"),
+        (&["dns", "records", "no domain", "--format=json"], 2, "no domain"),
+    ] {
+        let ran = place.run(args);
+        assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.err);
+        let object: Value = serde_json::from_str(&ran.out).unwrap();
+        let told = object["error"].as_str().unwrap();
+        assert!(told.contains(said), "{args:?}: {told}");
+        assert!(ran.err.contains(said), "{args:?}: {}", ran.err);
+        assert_eq!(object.as_object().unwrap().len(), 1);
+    }
+    let broken = Place::new("[polcy]\n").check(SIGNED, &["--json"]);
+    let object: Value = serde_json::from_str(&broken.out).unwrap();
+    assert!(object["error"].as_str().unwrap().contains("mailseal.toml:6:2: unknown section"));
+    assert_eq!(place.run(&["check", "no-such.eml"]).out, "");
 }
 
 /// A key that cannot be used is said once, and does not keep the daemon from starting.

@@ -1,7 +1,9 @@
 //! The configuration: the sample is the defaults, and a bad file fails for the stated reasons.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use mailseal::config::{Config, Endpoint, Loaded, OnOversize, SignLocal};
 use mailseal::dkim::canonical::Canonicalization;
 use mailseal::sign::map::{Authors, Mapped};
 use mailseal::verdict::Action;
+use nix::unistd::Uid;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -213,11 +216,24 @@ fn risky_settings_are_warned_about() {
         [identity]
         authserv_id = "mx"
         trusted_networks = ["::/0"]
+        trusted_relays = ["2001:db8::/32"]
     "#;
     let warnings = Loaded::parse(text, Path::new("m"), Path::new("")).unwrap().warnings.join("\n");
-    for key in ["authserv_id", "allow_peers", "trusted_networks", "socket_mode"] {
+    for key in ["authserv_id", "allow_peers", "trusted_networks", "trusted_relays", "socket_mode"] {
         assert!(warnings.contains(key), "{key}: {warnings}");
     }
+    let relays = |networks: &str| {
+        let text = format!(
+            "[identity]\nauthserv_id = \"mx.example.org\"\ntrusted_networks = {networks}\n\
+             trusted_relays = [\"192.0.2.7\", \"127.0.0.1\"]\n"
+        );
+        Loaded::parse(&text, Path::new("m"), Path::new("")).unwrap().warnings.join("\n")
+    };
+    for networks in [r#"["127.0.0.0/8", "::1/128"]"#, r#"["::1/128", "127.0.0.1"]"#] {
+        let said = "identity.trusted_relays: 127.0.0.1/32 overlaps 127.0.0.";
+        assert!(relays(networks).starts_with(said), "{networks}: {}", relays(networks));
+    }
+    assert_eq!(relays(r#"["::1/128", "192.0.2.8/29"]"#), "");
     let good = "[identity]\nauthserv_id = \"mx.example.org\"";
     assert!(Loaded::parse(good, Path::new("m"), Path::new("")).unwrap().warnings.is_empty());
 }
@@ -309,6 +325,114 @@ fn exit_codes_tell_users_faults() {
     fs::write(&good, sample()).unwrap();
     let (code, out, _) = mailseal(&["config", "check", good.to_str().unwrap()]);
     assert_eq!((code, out), (Some(0), format!("{}: no faults\n", good.display())));
+}
+
+/// What `config check` says of a file.
+struct Checked {
+    check: (Option<i32>, String, String),
+    path: String,
+}
+
+fn checked(dir: &Path, text: &str) -> Checked {
+    let path = dir.join("mailseal.toml").display().to_string();
+    fs::write(&path, format!("[identity]\nauthserv_id = \"mx.example.org\"\n{text}")).unwrap();
+    Checked { check: mailseal(&["config", "check", &path]), path }
+}
+
+fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn what_keeps_serve_from_starting_is_a_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    write_private(&dir.path().join("short"), "x\n");
+    let socket = dir.path().join("m.sock").display().to_string();
+    let group = format!("[milter]\nlisten = [\"unix:{socket}\"]\nsocket_group = \"no-such\"\n");
+    let hashed = |key: &str| {
+        format!("[telemetry]\npersonal_data = \"hashed\"\npersonal_data_key = \"{key}\"\n")
+    };
+    for (text, said) in [
+        (group.clone(), "milter.socket_group: no group \"no-such\" on this system"),
+        (hashed("none"), "telemetry.personal_data_key: "),
+        (hashed("short"), "has fewer than 16 octets"),
+        (
+            "[identity_gate]\nmap = \"none\"\n".to_owned(),
+            "none: no such file; make it, or name another (identity_gate.map names it)",
+        ),
+        ("[rules]\ndir = \"none\"\n".to_owned(), "none: no such directory"),
+    ] {
+        let Checked { check: (code, out, err), path } = checked(dir.path(), &text);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{text}: {err}");
+        let is_told = |line: &str| line.starts_with(&format!("{path}: ")) && line.contains(said);
+        assert!(err.lines().filter(|line| !line.contains("warning: ")).all(is_told), "{err}");
+        let (code, _, err) = mailseal(&["serve", "--config", &path]);
+        assert!(code == Some(2) && err.contains(said), "{text}: {err}");
+        assert!(!Path::new(&socket).exists(), "{text}: no socket is left");
+    }
+    let all = group + &hashed("none") + "[rules]\ndir = \"none\"\n";
+    let (_, _, err) = checked(dir.path(), &all).check;
+    for said in ["no-such", "personal_data_key", "no such directory"] {
+        assert!(err.contains(said), "all at once: {err}");
+    }
+    // Of no matter where there is no file that it could be of.
+    let inet = "[milter]\nlisten = [\"inet:127.0.0.1:0\"]\nsocket_group = \"no-such\"\n";
+    assert_eq!(checked(dir.path(), inet).check.0, Some(0));
+}
+
+#[test]
+fn what_serve_goes_on_without_is_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    for (text, said) in [
+        ("", "key store: DIR/keys: no such directory"),
+        ("[sign]\nkeys = \"mailseal.toml\"\n", "key store: DIR/mailseal.toml: is no directory"),
+        (
+            "[publish]\nserver = \"127.0.0.1:1\"\nkey_file = \"none\"\n",
+            "nothing is published: publish.key_file: DIR/none: no such file",
+        ),
+        (
+            "[arc]\nseal = true\nseal_domain = \"example.org\"\n",
+            "nothing is sealed: there is no active RSA key for example.org",
+        ),
+        (
+            "[[sign.map]]\nfrom = \"*.example.org\"\ndomain = \"example.org\"\n",
+            "mail that example.org is to sign by sign.map is not signed",
+        ),
+        (
+            "[identity_gate]\naction = \"reject\"\n",
+            "identity_gate.action: without identity_gate.map nobody is checked",
+        ),
+    ] {
+        let Checked { check: (code, out, err), path } = checked(dir.path(), text);
+        assert_eq!((code, out), (Some(0), format!("{path}: no faults\n")), "{text}: {err}");
+        let said = said.replace("DIR", &dir.path().display().to_string());
+        assert!(err.contains(&format!("{path}: warning: {said}")), "{text}: {err}");
+    }
+}
+
+/// Root asks for a service that runs as the user whom the key store belongs to.
+#[test]
+fn private_files_are_those_of_the_key_stores_owner() {
+    if !Uid::effective().is_root() {
+        println!("left out: only root can give files away");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (keys, key) = (dir.path().join("keys"), dir.path().join("log.key"));
+    fs::create_dir(&keys).unwrap();
+    chown(&keys, Some(65_534), None).unwrap();
+    write_private(&key, "0123456789abcdef\n");
+    let text = "[telemetry]\npersonal_data = \"hashed\"\npersonal_data_key = \"log.key\"\n";
+    let (code, _, err) = checked(dir.path(), text).check;
+    for said in
+        ["belongs to user 0, and user 65534", "whom the key store belongs to, cannot read it"]
+    {
+        assert!(code == Some(2) && err.contains(said), "{err}");
+    }
+    chown(&key, Some(65_534), None).unwrap();
+    let (code, _, err) = checked(dir.path(), text).check;
+    assert_eq!((code, err.as_str()), (Some(0), ""));
 }
 
 #[test]

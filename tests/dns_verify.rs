@@ -111,6 +111,20 @@ fn servers_that_lag_or_are_dead_are_named() {
     assert!(ran.err.contains("DNS failed"), "{ran:?}");
 }
 
+/// A resolver has no NS record that could be removed.
+#[test]
+fn a_resolver_that_is_down_is_told_as_one() {
+    let down = support::process::free_port();
+    let operator =
+        Operator::new(&format!("[dns]\nservers = [\"127.0.0.1:{down}\"]\ntimeout_secs = 1\n"));
+    operator.add("example.org", "s1", Algorithm::Ed25519);
+    let ran = operator.run(&["dns", "verify", "example.org", "--via-resolver"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let said = "mend this resolver, or name another in dns.servers";
+    assert!(ran.err.contains(&format!("127.0.0.1:{down}: ")) && ran.err.contains(said), "{ran:?}");
+    assert!(!ran.err.contains("NS record"), "{ran:?}");
+}
+
 /// Some firewalls let only UDP through to port 53.
 #[test]
 fn a_truncated_answer_is_a_fault() {

@@ -124,7 +124,7 @@ fn tables_and_trusted_hosts_are_taken_over() {
     );
     let (ran, config) = fixture.import(&["--opendkim", "DIR/opendkim.conf"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    assert_eq!(networks(&config), ["127.0.0.1/32", "172.16.0.0/12"]);
+    assert_eq!(networks(&config), ["127.0.0.1/32", "::1/128", "172.16.0.0/12"]);
     assert!(config.identity.trusted_relays.is_empty(), "what is signed is no relay");
     // Beside OpenDKIM on our own default port.
     assert_eq!(config.milter.listen[0].to_string(), "inet:127.0.0.1:8892");
@@ -252,7 +252,7 @@ fn no_file_is_overwritten_unasked() {
     let made = fixture.write("mailseal.toml", "# mine\n");
     let args = ["import", "--opendmarc=DIR/opendmarc.conf", "-o", "DIR/mailseal.toml"];
     let ran = fixture.run(&args);
-    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.code, Some(3));
     assert_eq!(ran.err, "DIR/mailseal.toml is there already; --overwrite replaces it\n");
     assert_eq!(fs::read_to_string(&made).unwrap(), "# mine\n");
 
@@ -269,7 +269,7 @@ fn files_that_are_none_are_refused_in_a_line() {
     fs::write(fixture.dir.path().join("binary"), b"a\0b").unwrap();
     for name in ["DIR/none", "DIR", "DIR/binary"] {
         let ran = fixture.run(&["import", "--opendkim", name]);
-        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{}", ran.err);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""), "{}", ran.err);
         assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
         assert!(ran.err.starts_with(name), "{}", ran.err);
     }

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -229,6 +230,54 @@ fn new_keys_are_as_the_configuration_has_them_and_are_made_on_the_primary_alone(
 }
 
 #[test]
+fn a_list_for_machines_has_the_shape_of_the_status() {
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    let json = |args: &[&str]| -> (Option<i32>, serde_json::Value) {
+        let (code, out, err) = fixture.run(args);
+        (code, serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}")))
+    };
+    let (code, list) = json(&["keys", "list", "--json"]);
+    assert_eq!(code, Some(0), "{list}");
+    let key = &list["domains"][0]["keys"][0];
+    assert_eq!((&key["selector"], &key["state"]), (&"k".into(), &"active".into()));
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let (_, status) = json(&["keys", "status", "--offline", "--json"]);
+    assert_eq!(names(&list), names(&status));
+    assert_eq!(names(key), names(&status["domains"][0]["keys"][0]));
+    // Its faults are in it, and it is whole all the same.
+    fs::set_permissions(fixture.path("example.org/k.pem"), Permissions::from_mode(0o644)).unwrap();
+    let (code, list) = json(&["keys", "list", "--json"]);
+    let problem = list["domains"][0]["problems"][0].as_str().unwrap();
+    assert!(code == Some(3) && problem.contains("mode 0644"), "{list}");
+}
+
+/// As the help says.
+#[test]
+fn a_pending_key_is_revoked_at_once_and_one_that_signs_is_not() {
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    let generate = ["keys", "generate", "example.org", "--selector", "p", "--algorithm", "ed25519"];
+    assert_eq!(fixture.run(&generate).0, Some(0));
+    let revoke = |selector: &str| fixture.run(&["keys", "revoke", "example.org", selector]);
+    let (code, out, err) = revoke("p");
+    assert!(code == Some(0) && out.contains("example.org: p is revoked"), "{out}{err}");
+    let (code, out, err) = revoke("k");
+    assert!(code == Some(2) && out.is_empty() && err.contains("say --now"), "{out}{err}");
+    let help = Command::new(env!("CARGO_BIN_EXE_mailseal"))
+        .args(["keys", "revoke", "--help"])
+        .output()
+        .expect("the command was built with the tests");
+    let help =
+        String::from_utf8_lossy(&help.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let said =
+        "A pending key, and a retiring one whose time is over, are revoked at once. Any other";
+    assert!(help.contains(said), "{help}");
+}
+
+#[test]
 fn a_stolen_key_is_revoked_though_nothing_can_be_published() {
     let fixture = Fixture::new();
     fixture.active("example.org");
@@ -421,6 +470,44 @@ fn a_store_that_is_not_there_says_how_to_make_it() {
     assert!(problems[0].contains("mailseal keys generate"), "{problems:?}");
     fs::write(fixture.root(), "").unwrap();
     assert!(fixture.load().1[0].contains("is no directory"), "{:?}", fixture.load());
+}
+
+/// A command that is run by somebody else is not to take the store from the service.
+#[test]
+fn another_users_store_is_for_root_and_for_that_user() {
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("1 case left out: only root can give files away");
+        return;
+    }
+    let fixture = Fixture::new();
+    fixture.active("example.org");
+    fixture.configure("[milter]\nlisten = [\"unix:/nonexistent/m.sock\"]\n");
+    fs::set_permissions(fixture.dir.path(), Permissions::from_mode(0o755)).unwrap();
+    for name in ["", "example.org", "example.org/k.pem", "example.org/state.toml"] {
+        chown(fixture.path(name), Some(1), Some(1)).unwrap();
+    }
+    let as_nobody = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailseal"));
+        command.args(args).arg("--config").arg(fixture.dir.path().join("mailseal.toml"));
+        let output = command.uid(65_534).gid(65_534).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for mode in [0o700, 0o755] {
+        fs::set_permissions(fixture.root(), Permissions::from_mode(mode)).unwrap();
+        for args in [&["keys", "list"][..], &["keys", "generate", "example.net"]] {
+            let (code, err) = as_nobody(args);
+            assert_eq!(code, Some(3), "{args:?} {mode:o}: {err}");
+            assert!(
+                err.contains("run this as root, or as ")
+                    || err.contains("run this as root or as user 1"),
+                "{args:?} {mode:o}: {err}"
+            );
+            assert!(!err.contains("chown"), "{args:?} {mode:o}: {err}");
+        }
+        let (_, err) = as_nobody(&["serve"]);
+        assert!(err.contains("run: chown") && err.contains(" 65534 "), "{mode:o}: {err}");
+    }
+    assert!(as_nobody(&["keys", "list"]).1.contains("run this as root or as user 1 ("));
 }
 
 #[test]

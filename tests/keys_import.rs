@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -711,10 +712,38 @@ fn exported_keys_come_back() {
     assert!(again.code == Some(3) && again.err.contains("s1.private: is there"), "{}", again.err);
     let none = fixture.run(&["export", "example.org", "s2", "DIR/out"]);
     assert!(none.err.contains("example.org has no key s2"), "{}", none.err);
+    assert_eq!(none.code, Some(2), "as keys retire has it");
+    assert_eq!(fixture.run(&["retire", "example.org", "s2"]).code, Some(2));
+    assert_eq!(fixture.run(&["export", "example.net", "s1", "DIR/out"]).code, Some(2));
+    assert_eq!(fixture.run(&["import", "--opendkim", "DIR/none"]).code, Some(3), "a file");
 
     let other = Fixture::new();
     let ran = other.run(&["import", out.to_str().unwrap()]);
     assert_eq!((ran.code, other.stored()), (Some(0), vec!["example.org/s1 rsa pending".into()]));
+}
+
+/// Private keys of another filter are not opened to more users for an import.
+#[test]
+fn what_only_root_may_read_is_for_root_to_import() {
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("left out: only root can be another user");
+        return;
+    }
+    let fixture = Fixture::new();
+    let key = fixture.write("dir/k.private", &generate_ed25519().unwrap());
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(fixture.dir.path(), Permissions::from_mode(0o755)).unwrap();
+    for (path, mode) in [("dir/k.private", 0o755), ("dir/k.private", 0o700), ("dir", 0o700)] {
+        fs::set_permissions(fixture.path("dir"), Permissions::from_mode(mode)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailseal"));
+        command.args(["keys", "import", "--domain", "a.example", "--selector", "s"]);
+        command.arg(fixture.path(path)).arg("--config").arg(fixture.path("mailseal.toml"));
+        let output = command.uid(65_534).gid(65_534).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        let said = "run this as root, who hands the keys to the owner of the key store";
+        assert!(err.contains("ermission denied") && err.contains(said), "{path} {mode:o}: {err}");
+        assert!(!err.contains("65534"), "{path} {mode:o}: {err}");
+    }
 }
 
 #[test]

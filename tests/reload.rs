@@ -151,6 +151,25 @@ fn what_is_broken_is_refused_and_the_old_stays() {
     serves("second");
 }
 
+/// As at start, and not at each reload again.
+#[test]
+fn what_a_reload_makes_ineffective_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), "first");
+    let daemon = Daemon::start(dir.path(), "serve", &[], &config);
+    let told = "mail that example.org is to sign by sign.map is not signed";
+    let sealing = "nothing is sealed: there is no active RSA key for example.org";
+    assert!(!daemon.log().contains(told) && !daemon.log().contains(sealing));
+    let mapped = "[[sign.map]]\nfrom = \"*.example.org\"\ndomain = \"example.org\"\n";
+    let sealed = "[arc]\nseal = true\nseal_domain = \"example.org\"\n";
+    rewrite(&daemon, dir.path(), &format!("{config}{mapped}"));
+    await_count(&daemon, "reloaded", 1);
+    rewrite(&daemon, dir.path(), &format!("{config}{mapped}{sealed}"));
+    await_count(&daemon, "reloaded", 2);
+    let count = |text| daemon.log().matches(text).count();
+    assert_eq!((count(told), count(sealing)), (1, 1), "{}", daemon.log());
+}
+
 #[test]
 fn a_key_that_must_not_sign_does_not_after_a_reload_with_another_key_directory() {
     let dir = tempfile::tempdir().unwrap();

@@ -101,6 +101,42 @@ fn what_cannot_be_read_does_not_end_the_run() {
 }
 
 #[test]
+fn what_was_not_compared_is_not_in_the_counts() {
+    let dir = stored();
+    let counts = |more: &[&str]| {
+        let (text, _) = told(&replay(dir.path(), "mail", &[&["--json"], more].concat()));
+        serde_json::from_str::<serde_json::Value>(text.lines().last().unwrap()).unwrap()
+    };
+    let one = counts(&[]);
+    assert_eq!(one["counts"]["disposition accept"], serde_json::json!({ "before": 2 }));
+    assert!(one.get("differing").is_none(), "{one}");
+    let two = counts(&["--against", "strict.toml"]);
+    let reject = serde_json::json!({ "before": 0, "after": 1 });
+    assert_eq!((&two["counts"]["disposition reject"], &two["differing"]), (&reject, &1.into()));
+    let gone = serde_json::json!({ "before": 1, "after": 0 });
+    assert_eq!(two["counts"]["tag delivery-loop"], gone);
+}
+
+/// A directory that is the wrong one is not taken for mail that nothing is different about.
+#[test]
+fn a_store_without_a_message_is_an_error() {
+    let dir = stored();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    fs::write(dir.path().join("empty/notes.txt"), MESSAGES[0]).unwrap();
+    fs::write(dir.path().join("empty.mbox"), "").unwrap();
+    for (store, said) in [
+        ("empty", "empty: there is no message in it; name an mbox"),
+        ("empty.mbox", "empty.mbox: there is no message in it"),
+        ("tagging.toml", "tagging.toml: no message of it can be read, and 1 cannot"),
+    ] {
+        let output = replay(dir.path(), store, &["--against", "strict.toml"]);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(complaint.contains(said), "{store}: {complaint}");
+        assert_eq!(told(&output), (String::new(), Some(3)), "{store}");
+    }
+}
+
+#[test]
 fn one_message_is_a_store_of_one() {
     let dir = stored();
     let (text, code) = told(&replay(dir.path(), "mail/1.eml", &[]));

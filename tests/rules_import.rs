@@ -282,6 +282,24 @@ fn most_rules_have_examples() {
 }
 
 /// The command line: a file of rules, notes beside it, and an exit code that tells of losses.
+/// A bare path is told how to say its type, both ways.
+#[test]
+fn a_table_of_unknown_type_names_the_option() {
+    let table = data().join("04-fields.header.pcre").display().to_string();
+    let run = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_mailseal"))
+            .args(["rules", "import", "--postfix", &table])
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let unknown = run(&[]);
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(unknown.status.code() == Some(2) && said.contains("pcre:PATH"), "{said}");
+    assert!(said.contains("--type pcre or --type regexp"), "{said}");
+    assert_eq!(run(&["--type", "pcre"]).status.code(), Some(0));
+}
+
 #[test]
 fn the_command_writes_a_new_file() {
     let dir = tempfile::tempdir().unwrap();

@@ -65,7 +65,9 @@ impl Logins {
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let unreadable =
             |reason: String| ConfigErrors::Unreadable { path: path.to_owned(), reason };
-        let text = file::text(path, FILE_BYTES_MAX).map_err(|error| unreadable(error.reason()))?;
+        let text = file::text(path, FILE_BYTES_MAX).map_err(|error| {
+            unreadable(format!("{} (identity_gate.map names it)", error.reason()))
+        })?;
         if text.is_empty() {
             // A full disk cuts a file to nothing; taken for a table, nobody's mail would be signed.
             return Err(unreadable(

@@ -12,7 +12,7 @@ use mailseal::pipeline::Inspection;
 use mailseal::runtime::Runtime;
 use mailseal::verdict::Disposition;
 
-use super::{Outcome, load_config, print, replay, scan};
+use super::{Outcome, in_config, load_config, print, replay, scan};
 use crate::cli::Check;
 
 /// No MTA takes larger messages; here they are held in memory.
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Check) -> anyhow::Result<Outcome> {
     if args.scan {
         return scan::run(&config, read(message)?).await;
     }
-    let runtime = Arc::new(Runtime::build(config)?);
+    let runtime = Arc::new(in_config(&args.config, Runtime::build(config))?);
     let octets = read(message)?;
     let (draft, body) = file::parse(&octets, envelope(&args), &runtime.config.limits);
     let headers = draft.headers.clone();

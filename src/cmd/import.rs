@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use mailseal::file;
 use mailseal::import::{Draft, Source, read};
@@ -37,7 +37,7 @@ pub(crate) struct Import {
 pub(super) fn run(args: &Import) -> anyhow::Result<Outcome> {
     let mut draft = Draft::default();
     for (source, path) in sources(args)? {
-        let text = file::text(&path, BYTES_MAX).map_err(|error| UsageError(error.to_string()))?;
+        let text = file::text(&path, BYTES_MAX)?;
         read(&mut draft, source, &path, &text);
     }
     let (draft, text, loaded) = draft.finish();
@@ -87,8 +87,7 @@ fn write(path: &Path, text: &str, overwrite: bool) -> anyhow::Result<()> {
     let shown = file::plain(path);
     let mut file = match options.open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let reason = format!("{shown} is there already; --overwrite replaces it");
-            return Err(UsageError(reason).into());
+            bail!("{shown} is there already; --overwrite replaces it");
         }
         opened => opened.with_context(|| format!("{shown} cannot be written"))?,
     };

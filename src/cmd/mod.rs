@@ -6,6 +6,7 @@ mod counts;
 pub(crate) mod dns;
 mod docs;
 pub(crate) mod doctor;
+pub(crate) mod failure;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod print;
@@ -19,10 +20,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use mailseal::config::{Config, ConfigErrors, Loaded};
-use mailseal::keys::{DomainName, StoreError};
-use mailseal::rotation::StepError;
-use mailseal::rules::RuleErrors;
-use mailseal::runtime::RuntimeError;
+use mailseal::file;
+use mailseal::keys::DomainName;
 use tokio::runtime;
 
 use crate::cli::{Cli, Command, ConfigArg};
@@ -70,7 +69,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
             block_on(runtime::Builder::new_current_thread(), dns::run(command))
         }
         Command::Rules(command) => rules::run(command),
-        Command::Config(command) => config::run(command),
+        Command::Config(command) => {
+            block_on(runtime::Builder::new_current_thread(), async { config::run(command) })
+        }
         Command::Import(args) => import::run(&args),
         Command::Doctor(args) => {
             block_on(runtime::Builder::new_current_thread(), doctor::run(&args))
@@ -78,35 +79,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Man { dir } => docs::man(&dir),
         Command::Completions { shell } => docs::completions(shell),
     }
-}
-
-/// What went wrong, in a line; faults of files with the lines that have them.
-pub(crate) fn shown(error: &anyhow::Error) -> String {
-    let with_carets = |cause: &(dyn std::error::Error + 'static)| {
-        let rules = cause.downcast_ref().or(match cause.downcast_ref() {
-            Some(RuntimeError::Rules(errors)) => Some(errors),
-            _ => None,
-        });
-        let config = cause.downcast_ref().map(ConfigErrors::with_carets);
-        config.or(rules.map(RuleErrors::with_carets))
-    };
-    error.chain().find_map(with_carets).unwrap_or_else(|| format!("{error:#}"))
-}
-
-/// 2 for errors of the command line and the configuration, 3 for those of the system.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_users = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<UsageError>()
-            || cause.is::<ConfigErrors>()
-            || cause.is::<RuleErrors>()
-            || matches!(
-                cause.downcast_ref(),
-                Some(RuntimeError::Rules(_) | RuntimeError::Logins(_))
-            )
-            || cause.downcast_ref().is_some_and(StoreError::is_usage)
-            || cause.downcast_ref().is_some_and(StepError::is_usage)
-    };
-    if error.chain().any(is_users) { 2 } else { 3 }
 }
 
 /// The configuration that an argument names, its warnings printed.
@@ -127,6 +99,14 @@ fn load(arg: &ConfigArg) -> Result<Loaded, ConfigErrors> {
 fn config_file(arg: &ConfigArg) -> Option<PathBuf> {
     let installed = || Some(PathBuf::from(INSTALLED_CONFIG)).filter(|path| path.exists());
     arg.path.clone().or_else(installed)
+}
+
+/// Names the config file of a fault that does not say it itself.
+fn in_config<T>(arg: &ConfigArg, result: Result<T, impl Into<anyhow::Error>>) -> anyhow::Result<T> {
+    result.map_err(|error| match config_file(arg) {
+        Some(path) => error.into().context(file::plain(&path)),
+        None => error.into(),
+    })
 }
 
 /// The domain that an argument names.

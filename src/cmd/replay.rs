@@ -6,15 +6,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, stream};
 use mailseal::config::Config;
+use mailseal::file;
 use mailseal::message::envelope::bare_path;
 use mailseal::pipeline::Inspection;
 use mailseal::replay::{self, Broken, Difference, Overrides, Stored, Tally};
 use mailseal::runtime::Runtime;
 
-use super::{Outcome, load_config, print};
+use super::{Outcome, in_config, load_config, print};
 use crate::cli::{Check, ConfigArg};
 
 /// How many messages are judged at once: each may wait for DNS.
@@ -39,7 +40,7 @@ pub(super) async fn run(args: &Check, store: &Path) -> anyhow::Result<Outcome> {
     let messages =
         replay::messages(store).with_context(|| format!("stored mail in {}", store.display()))?;
     let mut judged = stream::iter(messages).map(|found| replay.judge(found)).buffered(AT_ONCE);
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(replay.after.is_some());
     while let Some(judged) = judged.next().await {
         match judged {
             Ok(judged) => tell(&mut tally, &judged, args.json)?,
@@ -49,12 +50,25 @@ pub(super) async fn run(args: &Check, store: &Path) -> anyhow::Result<Outcome> {
             }
         }
     }
+    if tally.messages == 0 {
+        // Nothing was compared, and a script is not to take that for no difference.
+        bail!("{}: {}", file::plain(store), nothing(tally.broken));
+    }
     if args.json {
         print::print(&serde_json::to_string(&tally)?)?;
     } else {
-        print::print(&tally.table(replay.after.is_some()))?;
+        print::print(&tally.table())?;
     }
-    Ok(if tally.differing > 0 { Outcome::FaultFound } else { Outcome::Done })
+    Ok(if tally.differing > Some(0) { Outcome::FaultFound } else { Outcome::Done })
+}
+
+/// Why no message was judged.
+fn nothing(broken: u64) -> String {
+    match broken {
+        0 => "there is no message in it; name an mbox, or a directory with *.eml files or Maildirs"
+            .to_owned(),
+        _ => format!("no message of it can be read, and {broken} cannot"),
+    }
 }
 
 fn tell(tally: &mut Tally, judged: &Judged, json: bool) -> anyhow::Result<()> {
@@ -77,12 +91,14 @@ impl Replay {
             config.verify.enabled &= !args.no_dns;
             config
         };
-        let before = Runtime::build(config(load_config(&args.config)?))?;
+        let before = Runtime::build(config(load_config(&args.config)?));
+        let before = in_config(&args.config, before)?;
         let after = match &args.against {
             Some(path) => {
-                let other = load_config(&ConfigArg { path: Some(path.clone()) })?;
+                let arg = ConfigArg { path: Some(path.clone()) };
+                let other = load_config(&arg)?;
                 // With the same resolvers, what DNS said to one it says to the other.
-                Some(Arc::new(before.rebuild(config(other))?))
+                Some(Arc::new(in_config(&arg, before.rebuild(config(other)))?))
             }
             None => None,
         };

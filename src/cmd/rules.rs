@@ -3,31 +3,33 @@
 pub(crate) mod import;
 pub(crate) mod lint;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mailseal::rules::{RuleSet, Tested};
 
 use super::counts::Counts;
 use super::print::{complain, print};
-use super::{Outcome, load_config};
+use super::{Outcome, in_config, load_config};
 use crate::cli::{ConfigArg, Rules};
 
 pub(crate) fn run(command: Rules) -> anyhow::Result<Outcome> {
     match command {
-        Rules::Test { dir, counts, config } => test(dir, counts.as_deref(), &config),
+        Rules::Test { dir, counts, config } => test(dir.as_deref(), counts.as_deref(), &config),
         Rules::Lint(args) => lint::run(&args),
         Rules::Import(args) => import::run(&args),
     }
 }
 
 /// Runs every example of every rule, and every rule on stored mail.
-fn test(dir: Option<PathBuf>, mail: Option<&Path>, config: &ConfigArg) -> anyhow::Result<Outcome> {
+fn test(dir: Option<&Path>, mail: Option<&Path>, arg: &ConfigArg) -> anyhow::Result<Outcome> {
     let config = match (&dir, mail) {
         (Some(_), None) => None,
-        _ => Some(load_config(config)?),
+        _ => Some(load_config(arg)?),
     };
-    let dir = dir.or_else(|| config.as_ref().map(|config| config.rules.dir.clone()));
-    let rules = RuleSet::load_untested(&dir.unwrap_or_default())?;
+    let rules = match (&dir, &config) {
+        (None, Some(config)) => in_config(arg, RuleSet::load_untested(&config.rules.dir))?,
+        _ => RuleSet::load_untested(dir.unwrap_or(Path::new("")))?,
+    };
     let counts = match (mail, &config) {
         (Some(mail), Some(config)) => Some(Counts::of(&rules, mail, config)?),
         _ => None,

@@ -3,22 +3,23 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mailseal::checks::logins::Logins;
 use mailseal::config::{Config, Endpoint};
+use mailseal::file;
+use mailseal::remarks::Remark;
 use mailseal::runtime::Runtime;
 use mailseal::serve::{Daemon, Reloads, asked_to_end};
-use mailseal::sign::seal;
 use mailseal::telemetry;
 
-use super::{Outcome, config_file, load_config, print};
+use super::{Outcome, config_file, in_config, load_config, print};
 use crate::cli::Serve;
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
+    file::speak_as_service();
     let config = load_config(&args.config)?;
-    telemetry::init(&config.telemetry)?;
+    in_config(&args.config, telemetry::init(&config.telemetry))?;
     // Before the sockets are open: whoever sees them may send the signal at once.
     let ((end, end_at_once), reloads) = (asked_to_end()?, Reloads::of(config_file(&args.config))?);
-    let runtime = Runtime::build(config.clone())?;
+    let runtime = in_config(&args.config, Runtime::build(config.clone()))?;
     announce(&runtime, args.observe);
     let daemon = Daemon::bind(runtime).await?.reloading(reloads);
     let lines = if args.observe {
@@ -47,38 +48,17 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<Outcome> {
 
 /// Says what the daemon works with, and what it goes on without.
 fn announce(runtime: &Runtime, observe: bool) {
-    let Runtime { config, keys, key_problems, rules, .. } = runtime;
-    let keys = keys.current();
+    let Runtime { config, keys, rules, .. } = runtime;
     if nix::unistd::geteuid().is_root() {
         tracing::warn!(
             "running as root, which mailseal never needs: give it a user of its own (User= in its unit)"
         );
     }
-    for problem in key_problems {
-        tracing::error!("key store: {problem}");
-    }
-    for warning in rules.warnings() {
-        tracing::warn!("{warning}");
-    }
-    for warning in runtime.logins.iter().flat_map(Logins::warnings) {
-        tracing::warn!("identity_gate.map: {warning}");
-    }
-    if let Some(domain) = config.arc.seal_domain.as_deref()
-        && seal::key(&keys, domain).is_none()
-    {
-        tracing::error!(
-            "nothing is sealed: there is no active RSA key for {domain}, which arc.seal_domain names; run: mailseal keys generate {domain}"
-        );
-    }
-    for domain in config.sign.map.unkeyed(|domain| !keys.for_domain(domain).is_empty()) {
-        tracing::error!(
-            "mail that {domain} is to sign by sign.map is not signed: it has no active key; run: mailseal keys generate {domain}"
-        );
-    }
+    runtime.remarks.iter().for_each(Remark::log);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         authserv_id = %config.identity.authserv_id,
-        signing_domains = keys.domains().count(),
+        signing_domains = keys.current().domains().count(),
         rules = rules.len(),
         scanning = runtime.scanner.is_some(),
         observe,

@@ -20,6 +20,11 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Whether the system chooses its port.
+    pub fn is_any_port(&self) -> bool {
+        matches!(self, Self::Inet(addr) if addr.port() == 0)
+    }
+
     /// How Postfix finds it, inside its chroot and outside: a path below its queue directory stands
     /// relative to that.
     pub fn for_postfix(&self, queue_directory: &Path) -> String {

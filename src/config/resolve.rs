@@ -13,13 +13,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::dns::Kind;
 
+use super::endpoint::Endpoint;
 use super::error::{Complaint, quoted};
 use super::fields;
 use super::map;
 use super::nearest::nearest;
 use super::parse;
 use super::section::{Gathered, Section, home_of, shown_text};
-use super::value::{Value, flag, integer, list, mode, one_of, some, text, word};
+use super::value::{Value, distinct, flag, integer, list, mode, one_of, some, text, word};
 use super::words;
 use super::{
     Arc, Config, Dns, Exempt, Identity, Limits, Milter, Policy, Publish, Rotation, Rules, Sign,
@@ -56,7 +57,9 @@ pub(super) fn resolve(root: &DeTable<'_>, base: &Path) -> (Config, Gathered) {
 
 fn milter(mut section: Section<'_, '_>) -> Milter {
     Milter {
-        listen: section.take("listen", some(list(text(str::parse)))),
+        // Each with port 0 gets a port of its own.
+        listen: section
+            .take("listen", distinct(some(list(text(str::parse))), Endpoint::is_any_port)),
         allow_peers: section.take("allow_peers", list(text(parse::network))),
         socket_mode: section.take("socket_mode", mode),
         socket_group: section.optional("socket_group", text(parse::line)),

@@ -1,5 +1,7 @@
 //! From one TOML value to one typed value: small readers, put together in `resolve`.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
@@ -78,6 +80,27 @@ pub(crate) fn some<T>(
         let entries = read(value)?;
         let empty = || Err(Complaint::new("is empty").hint("name at least one"));
         located(value, if entries.is_empty() { empty() } else { Ok(entries) })
+    }
+}
+
+/// A list in which no entry stands twice, but for those that may.
+pub(super) fn distinct<T: Eq + Hash>(
+    read: impl Fn(&Value<'_>) -> Read<Vec<T>>,
+    may_repeat: impl Fn(&T) -> bool,
+) -> impl Fn(&Value<'_>) -> Read<Vec<T>> {
+    move |value| {
+        let values = read(value)?;
+        let DeValue::Array(entries) = value.get_ref() else { return Ok(values) };
+        let mut seen = HashSet::new();
+        let again = values.iter().map(|one| !may_repeat(one) && !seen.insert(one));
+        let again: Vec<bool> = again.collect();
+        let entries = entries.iter().zip(again).filter(|(_, is_again)| *is_again);
+        let fault = |(entry, _): (&Value<'_>, bool)| {
+            let complaint = Complaint::new("is there twice").hint("take one of the two away");
+            Located { at: entry.span().start, complaint }
+        };
+        let faults: Vec<Located> = entries.map(fault).collect();
+        if faults.is_empty() { Ok(values) } else { Err(faults) }
     }
 }
 

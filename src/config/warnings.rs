@@ -1,7 +1,10 @@
 //! What is allowed in a configuration and still deserves a word at start.
 
-use super::Config;
+use ipnet::IpNet;
+
+use super::{Config, Identity};
 use crate::keys::state::Algorithm;
+use crate::verdict::Action;
 
 /// The warnings, one sentence each.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
@@ -21,6 +24,11 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         if let Some(all) = networks.iter().find(|network| network.prefix_len() == 0) {
             warnings.push(format!("{key}: {all} is the whole Internet: {risk}"));
         }
+    }
+    warnings.extend(relays_that_are_ours(&config.identity));
+    if config.identity_gate.action > Action::Tag && config.identity_gate.map.is_none() {
+        warnings
+            .push("identity_gate.action: without identity_gate.map nobody is checked".to_owned());
     }
     if config.milter.socket_mode & 0o002 != 0 {
         let mode = config.milter.socket_mode;
@@ -52,4 +60,21 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings.push("publish.server: without publish.key_file nothing is published".to_owned());
     }
     warnings
+}
+
+/// Relays that are in a trusted network: the relay goes first, and what leaves here by that way is
+/// not signed.
+fn relays_that_are_ours(identity: &Identity) -> Option<String> {
+    let overlap =
+        |relay: &IpNet, network: &IpNet| network.contains(relay) || relay.contains(network);
+    let network = |relay: &IpNet| {
+        identity.trusted_networks.iter().copied().find(|network| overlap(relay, network))
+    };
+    let (relay, network) =
+        identity.trusted_relays.iter().find_map(|relay| Some((relay, network(relay)?)))?;
+    Some(format!(
+        "identity.trusted_relays: {relay} overlaps {network} of identity.trusted_networks; mail \
+         from where both are is a relay's, and leaves unsigned also where it is our own: take it \
+         out of one of the two"
+    ))
 }

@@ -1,6 +1,6 @@
 //! Lists of hosts: addresses and networks stand for themselves; names we do not look up.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use ipnet::IpNet;
@@ -9,6 +9,9 @@ use super::directive::Directive;
 use super::draft::Draft;
 use crate::config::error::quoted;
 use crate::keys::import::{conf, directives, read_text};
+
+/// What every system calls localhost.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The entries of a data set: a list in the configuration itself, or a file of lines.
 pub(super) fn entries(draft: &mut Draft, from: &Directive) -> Vec<String> {
@@ -35,22 +38,22 @@ pub(super) fn entries(draft: &mut Draft, from: &Directive) -> Vec<String> {
 pub(super) fn networks(draft: &mut Draft, from: &Directive) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for entry in entries(draft, from) {
-        match network(&entry) {
-            Some(one) if !networks.contains(&one) => networks.push(one),
-            Some(_) => {}
-            None if entry.eq_ignore_ascii_case("localhost") => {
-                networks.push(IpNet::from(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));
+        let found = if entry.eq_ignore_ascii_case("localhost") {
+            LOOPBACK.map(IpNet::from).to_vec()
+        } else {
+            network(&entry).into_iter().collect()
+        };
+        if found.is_empty() {
+            let entry = quoted(&entry);
+            let reason = format!("{entry} is no address or network, and names are not looked up");
+            draft.refuse(from, &reason);
+        }
+        for one in found {
+            if !networks.contains(&one) {
+                networks.push(one);
             }
-            None => draft.refuse(
-                from,
-                &format!(
-                    "{} is no address or network, and names are not looked up",
-                    quoted(&entry)
-                ),
-            ),
         }
     }
-    networks.dedup();
     networks
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::domain::NameError;
-use crate::file::FileError;
+use crate::file::{self, FileError};
 
 /// What is wrong with a key store.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +40,7 @@ pub enum StoreError {
     },
     /// It belongs to somebody else, who can change it.
     #[error(
-        "{}: belongs to user {owner}, who can change it; run: chown {wanted} {}",
-        path.display(), shell_word(path)
+        "{}: belongs to {}{}", path.display(), file::user(*owner), stranger(path, *owner, *wanted)
     )]
     Owner {
         /// The file or directory.
@@ -50,6 +49,20 @@ pub enum StoreError {
         owner: u32,
         /// Whom it should belong to.
         wanted: u32,
+    },
+    /// It belongs to another than the service.
+    #[error(
+        "{}: belongs to user {owner}, and {}, whom the key store belongs to, cannot \
+         read it; run: chown {reader} {}",
+        path.display(), file::user(*reader), shell_word(path)
+    )]
+    Reader {
+        /// The file.
+        path: PathBuf,
+        /// Whom it belongs to.
+        owner: u32,
+        /// Who is to read it.
+        reader: u32,
     },
     /// Keys are not followed out of the store.
     #[error(
@@ -191,14 +204,38 @@ fn remedy(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Whom a path belongs to, where that is why it cannot be used.
+/// What helps where a path is closed to us: to the service it is to be opened; a command is for
+/// whoever may.
 fn owner_remedy(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
-    let user = nix::unistd::Uid::effective();
-    let owner = std::fs::symlink_metadata(path).map(|metadata| metadata.uid());
-    let belongs =
-        owner.map_or_else(|_| String::new(), |uid| format!(" (it belongs to user {uid})"));
-    format!("{belongs}; mailseal runs as user {user}; run: chown -R {user} {}", shell_word(path))
+    let us = nix::unistd::Uid::effective();
+    let owner = std::fs::symlink_metadata(path).map(|metadata| metadata.uid()).ok();
+    let belongs = owner.map_or_else(String::new, |uid| format!(" (it belongs to user {uid})"));
+    if owner == Some(us.as_raw()) {
+        return format!("{belongs}; run: chmod -R u+rwX {}", shell_word(path));
+    }
+    if file::is_service() || us.is_root() {
+        let path = shell_word(path);
+        return format!("{belongs}; mailseal runs as user {us}; run: chown -R {us} {path}");
+    }
+    match owner {
+        Some(owner) if owner != 0 => as_owner(owner),
+        Some(_) => "; run this as root, to whom it belongs".to_owned(),
+        None => "; run this as root, or as the user whom the key store belongs to".to_owned(),
+    }
+}
+
+fn as_owner(owner: u32) -> String {
+    format!("; run this as root or as {}, to whom it belongs", file::user(owner))
+}
+
+/// What helps where a path belongs to somebody else. The owner of the store is no stranger to it: who
+/// runs the command is.
+fn stranger(path: &Path, owner: u32, wanted: u32) -> String {
+    if owner == wanted {
+        return as_owner(owner);
+    }
+    format!(", who can change it; run: chown {wanted} {}", shell_word(path))
 }
 
 /// A path as one word of a shell command.

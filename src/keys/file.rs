@@ -20,6 +20,8 @@ pub(super) struct Guard<'a> {
     pub(super) root: &'a Path,
     /// Whether systemd has put the files there.
     pub(super) is_credentials: bool,
+    /// Whether root reads them whomever they belong to.
+    pub(super) is_anybodys: bool,
 }
 
 impl Guard<'_> {
@@ -70,28 +72,41 @@ impl Guard<'_> {
     /// Whoever owns a file can change it: that is root, us, or for root the owner of the store.
     fn check_owner(self, metadata: &Metadata, path: &Path) -> Result<(), StoreError> {
         let (owner, us) = (metadata.uid(), Uid::effective());
-        let is_ours = owner == 0 || owner == us.as_raw();
+        let is_ours = owner == 0 || owner == us.as_raw() || us.is_root() && self.is_anybodys;
         let owns_store = || fs::metadata(self.root).is_ok_and(|root| root.uid() == owner);
         if is_ours || us.is_root() && owns_store() {
             return Ok(());
         }
         let wanted = match fs::metadata(self.root) {
-            Ok(root) if us.is_root() => root.uid(),
+            // A command does not take the store from whom it belongs to.
+            Ok(root) if us.is_root() || !file::is_service() => root.uid(),
             _ => us.as_raw(),
         };
         Err(StoreError::Owner { path: path.to_owned(), owner, wanted })
     }
 }
 
-/// The text of a file elsewhere that nobody but its owner may read.
+/// The text of a file elsewhere that nobody but its owner may read. Where root asks, that is for a
+/// service whose user may well own it.
 pub(crate) fn read_private(path: &Path, max: u64) -> Result<String, StoreError> {
-    let read = Guard { root: parent(path), is_credentials: false }.read(path, max);
-    read.map_err(|error| match error {
+    let guard = Guard { root: parent(path), is_credentials: false, is_anybodys: true };
+    guard.read(path, max).map_err(|error| match error {
         StoreError::Io { path, error, .. } if error.kind() == io::ErrorKind::NotFound => {
             FileError::new(&path, Fault::System(error)).into()
         }
         error => error,
     })
+}
+
+/// Whether such a file is of use to the service, where root asks for it: to the user whom the key
+/// store belongs to.
+pub fn readable_by_owner(path: &Path, store: &Path) -> Result<(), StoreError> {
+    let (Ok(file), Ok(store)) = (fs::metadata(path), fs::metadata(store)) else { return Ok(()) };
+    let (owner, reader) = (file.uid(), store.uid());
+    if !Uid::effective().is_root() || reader == 0 || owner == reader {
+        return Ok(());
+    }
+    Err(StoreError::Reader { path: path.to_owned(), owner, reader })
 }
 
 fn open_dir(path: &Path) -> io::Result<File> {

@@ -46,6 +46,7 @@ pub use domain::{DomainName, Selector};
 pub use error::StoreError;
 pub use event::Event;
 pub(crate) use file::read_private;
+pub use file::readable_by_owner;
 pub use key::Key;
 pub use live::{LiveRing, Refreshed};
 pub use order::Order;

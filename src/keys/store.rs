@@ -151,7 +151,7 @@ impl Store {
     }
 
     pub(super) fn guard(&self) -> Guard<'_> {
-        Guard { root: &self.layout.root, is_credentials: self.is_read_only() }
+        Guard { root: &self.layout.root, is_credentials: self.is_read_only(), is_anybodys: false }
     }
 }
 

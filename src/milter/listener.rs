@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, PollSemaphore, WaitForCancellationFutu
 
 use super::occupancy::{Connected, Occupancy};
 pub(crate) use super::socket::BindError;
-use super::socket::{Socket, inherited};
+use super::socket::{self, Socket, inherited};
 use super::stream::{Peer, Stream, WatchedStream};
 use crate::config::{Endpoint, Milter};
 use crate::message::limit::Limit;
@@ -47,6 +47,11 @@ pub(crate) struct Sockets {
     told_full: Option<Instant>,
     stopping: CancellationToken,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// Whether the configured sockets can be opened, as far as that shows before they are.
+pub(crate) fn check(config: &Milter) -> Result<(), BindError> {
+    socket::group(config).map(drop)
 }
 
 impl Sockets {

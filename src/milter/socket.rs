@@ -207,6 +207,7 @@ const BACKLOG: u32 = 1024;
 
 fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixListener, BindError> {
     let failed = |error| BindError::Bind { endpoint: endpoint.clone(), error };
+    let group = group(config)?;
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(BindError::NoSocket(endpoint.clone()));
@@ -220,18 +221,26 @@ fn bind_unix(endpoint: &Endpoint, path: &Path, config: &Milter) -> Result<UnixLi
         Err(error) => return Err(failed(error)),
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
-    if let Some(name) = &config.socket_group {
-        give(path, name)?;
+    if let (Some(group), Some(name)) = (group, &config.socket_group) {
+        give(path, group, name)?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode)).map_err(failed)?;
     Ok(listener)
 }
 
 /// Who is no member of the group may not do that, nor may a service that is confined.
-fn give(path: &Path, group: &str) -> Result<(), BindError> {
-    std::os::unix::fs::chown(path, None, Some(group_id(group)?)).map_err(|error| {
-        BindError::NotGiven { path: path.to_owned(), group: group.to_owned(), error }
+fn give(path: &Path, group: u32, name: &str) -> Result<(), BindError> {
+    std::os::unix::fs::chown(path, None, Some(group)).map_err(|error| BindError::NotGiven {
+        path: path.to_owned(),
+        group: name.to_owned(),
+        error,
     })
+}
+
+/// The group of the Unix sockets, where there are any and it is set.
+pub(super) fn group(config: &Milter) -> Result<Option<u32>, BindError> {
+    let has_files = config.listen.iter().any(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
+    config.socket_group.as_deref().filter(|_| has_files).map(group_id).transpose()
 }
 
 /// The group by its name or its number.

@@ -88,28 +88,36 @@ fn changed<T: Ord + fmt::Display>(
 }
 
 /// What was done with many messages.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Tally {
     /// The messages that were judged.
     pub messages: u64,
     /// What could not be read.
     pub broken: u64,
-    /// The messages with which the two did other things.
-    pub differing: u64,
+    /// The messages with which the two did other things, where there are two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differing: Option<u64>,
     /// How often each did what: by kind (`disposition`, `tag`, `hit`, `not-signed`) and name.
     pub counts: BTreeMap<String, Counts>,
 }
 
 /// How often the first did something, and the second.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Counts {
     /// The first.
     pub before: u64,
     /// The second, where there is one.
-    pub after: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
 }
 
 impl Tally {
+    /// Of one configuration, or of two.
+    pub fn new(is_of_two: bool) -> Self {
+        let differing = is_of_two.then_some(0);
+        Self { messages: 0, broken: 0, differing, counts: BTreeMap::new() }
+    }
+
     /// Counts one message; whether the two did other things with it.
     pub fn add(&mut self, before: &Outcome, after: Option<&Outcome>) -> bool {
         self.messages += 1;
@@ -117,35 +125,35 @@ impl Tally {
             self.count(name, |counts| counts.before += 1);
         }
         for name in after.map(names).unwrap_or_default() {
-            self.count(name, |counts| counts.after += 1);
+            self.count(name, |counts| *counts.after.get_or_insert(0) += 1);
         }
         let differs = after.is_some_and(|after| after != before);
-        self.differing += u64::from(differs);
+        if let Some(differing) = &mut self.differing {
+            *differing += u64::from(differs);
+        }
         differs
     }
 
     fn count(&mut self, name: String, more: impl FnOnce(&mut Counts)) {
         if self.counts.len() < NAMES_MAX || self.counts.contains_key(&name) {
-            more(self.counts.entry(name).or_default());
+            let none = Counts { before: 0, after: self.differing.map(|_| 0) };
+            more(self.counts.entry(name).or_insert(none));
         }
     }
 
-    /// The table, of one configuration or of two.
-    pub fn table(&self, is_of_two: bool) -> String {
+    /// The table.
+    pub fn table(&self) -> String {
         let width = self.counts.keys().map(String::len).max().unwrap_or(0);
         let row = |(name, counts): (&String, &Counts)| {
             let Counts { before, after } = counts;
+            let Some(after) = after else { return format!("{name:width$}  {before:>8}\n") };
             let mark = if before == after { "" } else { "  *" };
-            if is_of_two {
-                format!("{name:width$}  {before:>8} {after:>8}{mark}\n")
-            } else {
-                format!("{name:width$}  {before:>8}\n")
-            }
+            format!("{name:width$}  {before:>8} {after:>8}{mark}\n")
         };
         let table: String = self.counts.iter().map(row).collect();
         let Self { messages, broken, differing, .. } = self;
-        let differing =
-            if is_of_two { format!(", {differing} treated differently") } else { String::new() };
+        let differing = differing.map(|count| format!(", {count} treated differently"));
+        let differing = differing.unwrap_or_default();
         format!("{table}{messages} messages{differing}, {broken} not read\n")
     }
 }
@@ -180,11 +188,11 @@ mod tests {
     fn the_table_has_both_sides() {
         let (accept, reject) =
             (outcome(Disposition::Accept, &["a"]), outcome(Disposition::Reject, &[]));
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(true);
         assert!(!tally.add(&accept, Some(&accept)));
         assert!(tally.add(&accept, Some(&reject)));
         assert_eq!(
-            tally.table(true),
+            tally.table(),
             "disposition accept         2        1  *\n\
              disposition reject         0        1  *\n\
              hit a                      2        1  *\n\

@@ -20,9 +20,9 @@ use tokio::time::sleep;
 
 pub use self::reload::Reloads;
 pub use self::signals::asked_to_end;
-use crate::config::Endpoint;
+use crate::config::{self, Endpoint};
 use crate::milter;
-use crate::milter::listener::{BindError, Sockets};
+use crate::milter::listener::{self, BindError, Sockets};
 use crate::milter::occupancy::Occupancy;
 use crate::milter::threads::Threads;
 use crate::runtime::Runtime;
@@ -56,6 +56,18 @@ pub enum StartError {
     /// The socket of `telemetry.metrics`.
     #[error(transparent)]
     Metrics(#[from] EndpointError),
+}
+
+impl StartError {
+    /// Whether another configuration, and no other state of the system, would help.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Milter(BindError::Group(_)))
+    }
+}
+
+/// Whether the sockets of a configuration can be opened, as far as that shows before they are.
+pub fn check(config: &config::Milter) -> Result<(), StartError> {
+    Ok(listener::check(config)?)
 }
 
 impl Daemon {

@@ -16,8 +16,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::notify;
 use crate::background::BackgroundRuntime;
-use crate::checks::logins::Logins;
 use crate::config::{Config, ConfigErrors, Loaded};
+use crate::remarks::Remark;
 use crate::runtime::{Runtime, RuntimeError};
 use crate::telemetry::{self, PersonalError};
 
@@ -91,17 +91,14 @@ fn reload(file: Option<&Path>, runtime: &ArcSwap<Runtime>) -> Result<(), ReloadE
     if after.keys.current().is_empty() && !before.keys.current().is_empty() {
         return Err(ReloadError::Keys(after.key_problems.join("; ")));
     }
-    for warning in after.rules.warnings() {
-        tracing::warn!("{warning}");
-    }
-    for problem in &after.key_problems {
-        tracing::error!("key store: {problem}");
-    }
-    for warning in after.logins.iter().flat_map(Logins::warnings) {
-        tracing::warn!("identity_gate.map: {warning}");
-    }
+    after.remarks.iter().filter(|remark| !before.remarks.contains(remark)).for_each(Remark::log);
     for name in wants_restart(&before.config, &after.config) {
         tracing::warn!("{name} has changed: this takes a restart");
+    }
+    if before.config.milter != after.config.milter
+        && let Err(error) = super::check(&after.config.milter)
+    {
+        tracing::error!("a restart will fail: {error}");
     }
     telemetry::adjust(&after.config.telemetry)?;
     tracing::info!(rules = after.rules.len(), "reloaded");

@@ -11,6 +11,7 @@ mod standard;
 pub mod story;
 mod summary;
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::{io, panic};
 
@@ -24,6 +25,7 @@ pub use self::personal::PersonalError;
 use self::standard::Form;
 pub use self::summary::summary;
 use crate::config::{LogFormat, Telemetry};
+use crate::keys::readable_by_owner;
 
 /// What a reload replaces.
 static IN_FORCE: OnceLock<InForce> = OnceLock::new();
@@ -35,6 +37,17 @@ struct InForce {
 
 type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
 type Format = Box<dyn Layer<Filtered> + Send + Sync>;
+
+/// Whether there can be a log as the configuration says; `store` is the key store, whose owner is to
+/// write it.
+pub fn check(config: &Telemetry, store: &Path) -> Result<(), PersonalError> {
+    if personal::hasher(config)?.is_some()
+        && let Some(path) = &config.personal_data_key
+    {
+        readable_by_owner(path, store).map_err(PersonalError::File)?;
+    }
+    Ok(())
+}
 
 /// Sends the process's log lines where the configuration says, and panics among them.
 pub fn init(config: &Telemetry) -> Result<(), PersonalError> {

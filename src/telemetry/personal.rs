@@ -64,13 +64,17 @@ static OF_PROCESS: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 /// Logs from now on as the configuration says.
 pub(super) fn apply(config: &Telemetry) -> Result<(), PersonalError> {
-    let hasher = match (config.personal_data, &config.personal_data_key) {
+    IN_FORCE.store(hasher(config)?.map(Arc::new));
+    Ok(())
+}
+
+/// What hashes, where the configuration wants that.
+pub(super) fn hasher(config: &Telemetry) -> Result<Option<Hasher>, PersonalError> {
+    Ok(match (config.personal_data, &config.personal_data_key) {
         (PersonalData::Plain, _) => None,
         (PersonalData::Hashed, None) => Some(Hasher::new(&OF_PROCESS)),
         (PersonalData::Hashed, Some(path)) => Some(Hasher::read(path)?),
-    };
-    IN_FORCE.store(hasher.map(Arc::new));
-    Ok(())
+    })
 }
 
 /// Whether personal data is hashed.

@@ -35,6 +35,11 @@ pub(super) async fn run(args: &Verify) -> anyhow::Result<Outcome> {
     report.end()
 }
 
+/// What helps where a server of the zone does not answer.
+const AUTHORITY: &str = "mend the server, or remove its NS record";
+/// What helps where a resolver does not: no zone names it.
+const RESOLVER: &str = "mend this resolver, or name another in dns.servers";
+
 /// What was found of all names.
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -73,13 +78,21 @@ impl Report {
         };
         for (expected, observed) in expected.iter().zip(join_all(expected.iter().map(ask)).await) {
             match observed {
-                Ok(observation) => self.judge(expected, &expected.standing(&observation)),
+                Ok(observation) => {
+                    let standing = expected.standing(&observation);
+                    self.judge(
+                        expected,
+                        &standing,
+                        if via_resolver { RESOLVER } else { AUTHORITY },
+                    );
+                }
                 Err(error) => self.failures.push(no_servers(&expected.name, &error)),
             }
         }
     }
 
-    fn judge(&mut self, expected: &Expected, standing: &Standing) {
+    /// `remedy` is that of a server that does not answer.
+    fn judge(&mut self, expected: &Expected, standing: &Standing, remedy: &str) {
         let name = &expected.name;
         if standing.faults.is_empty() && !standing.right.is_empty() {
             self.right.push(format!("{name}: right on {}", standing.right.join(", ")));
@@ -87,8 +100,7 @@ impl Report {
         self.faults.extend(standing.faults.iter().map(ToString::to_string));
         let is_failure = standing.right.is_empty() && standing.faults.is_empty();
         for (server, cause) in &standing.unreachable {
-            let line =
-                format!("{server}: {name}: {cause}; mend the server, or remove its NS record");
+            let line = format!("{server}: {name}: {cause}; {remedy}");
             if is_failure { &mut self.failures } else { &mut self.faults }.push(line);
         }
         if is_failure && standing.unreachable.is_empty() {

@@ -34,7 +34,7 @@ pub(crate) struct Doctor {
     pub(super) offline: bool,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     config: ConfigArg,
 }

@@ -25,7 +25,8 @@ pub(crate) async fn run(command: &Keys) -> anyhow::Result<Outcome> {
         Keys::Activate(args) => rotate::activate(args).await,
         Keys::Retire(args) => rotate::retire(args).await,
         Keys::Revoke(args) => rotate::revoke(args).await,
-        Keys::List { config } => list(config),
+        Keys::List(args) if args.json => status::list(&args.config).await,
+        Keys::List(args) => list(&args.config),
         Keys::Import(args) => transfer::import(args),
         Keys::Export(args) => transfer::export(args),
     }
@@ -54,10 +55,14 @@ fn list(config: &ConfigArg) -> anyhow::Result<Outcome> {
     for problem in &problems {
         complain(&problem.to_string());
     }
-    if problems.is_empty() {
-        return Ok(Outcome::Done);
+    listed(problems.len())
+}
+
+fn listed(faults: usize) -> anyhow::Result<Outcome> {
+    match faults {
+        0 => Ok(Outcome::Done),
+        faults => bail!("the key store has faults: {faults}"),
     }
-    bail!("the key store has faults: {}", problems.len())
 }
 
 /// What rotating needs, as the configuration has it.

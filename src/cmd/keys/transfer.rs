@@ -1,7 +1,7 @@
 //! `mailseal keys import` and `keys export`: keys of other software, and keys for it. Private keys
 //! go from file to file and are never printed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use mailseal::keys::import::tables::Kind;
@@ -105,7 +105,7 @@ pub(crate) fn import(args: &Import) -> anyhow::Result<Outcome> {
 fn plan(args: &Import) -> anyhow::Result<Plan> {
     let mut plan = Plan::default();
     if let Some(path) = &args.opendkim {
-        let conf = conf::parse(&mut plan, path, &read(path)?);
+        let conf = conf::parse(&mut plan, path, &read_text(path)?);
         match &conf.tables {
             Some(tables) => opendkim(&mut plan, tables)?,
             None => conf.single(&mut plan, path),
@@ -116,7 +116,7 @@ fn plan(args: &Import) -> anyhow::Result<Plan> {
         let multiple = args.multiple_signatures;
         opendkim(&mut plan, &OpenDkim { key_table, signing_table, kind, multiple })?;
     } else if let Some(path) = &args.rspamd {
-        import::rspamd(&mut plan, path, &read(path)?);
+        import::rspamd(&mut plan, path, &read_text(path)?);
     } else if let Some(pattern) = &args.pattern {
         import::pattern(&mut plan, pattern, args.selector.as_deref());
         plan.first_ones_sign();
@@ -145,13 +145,9 @@ fn table(spec: &str) -> Result<(PathBuf, Kind), UsageError> {
 }
 
 fn opendkim(plan: &mut Plan, tables: &OpenDkim) -> anyhow::Result<()> {
-    let texts = (read(&tables.key_table)?, read(&tables.signing_table)?);
+    let texts = (read_text(&tables.key_table)?, read_text(&tables.signing_table)?);
     import::opendkim(plan, tables, &texts.0, &texts.1);
     Ok(())
-}
-
-fn read(path: &Path) -> Result<String, UsageError> {
-    read_text(path).map_err(|error| UsageError(error.to_string()))
 }
 
 /// What was understood, what changes, and what cannot be.

@@ -137,7 +137,10 @@ fn table(name: &str, kinds: Vec<Kind>, given: Option<TableType>) -> anyhow::Resu
         (_, Some(TableType::Pcre)) => (Dialect::Pcre, name),
         (_, Some(TableType::Regexp)) => (Dialect::Regexp, name),
         _ => {
-            let reason = format!("{name}: say pcre:PATH or regexp:PATH, as main.cf does");
+            let reason = format!(
+                "{name}: of what type? say pcre:PATH or regexp:PATH, as main.cf does, or --type pcre or \
+                 --type regexp"
+            );
             return Err(UsageError(reason).into());
         }
     };

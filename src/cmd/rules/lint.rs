@@ -13,7 +13,7 @@ use mailseal::rules::lint::Ham;
 
 use crate::cli::ConfigArg;
 use crate::cmd::print::print;
-use crate::cmd::{Outcome, load_config};
+use crate::cmd::{Outcome, in_config, load_config};
 
 /// No message of a sample is larger.
 const MESSAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -33,7 +33,10 @@ pub(crate) struct Lint {
 /// Exits with 1 where something was found.
 pub(crate) fn run(args: &Lint) -> anyhow::Result<Outcome> {
     let config = load_config(&args.config)?;
-    let rules = RuleSet::load(args.dir.as_ref().unwrap_or(&config.rules.dir))?;
+    let rules = match &args.dir {
+        Some(dir) => RuleSet::load(dir)?,
+        None => in_config(&args.config, RuleSet::load(&config.rules.dir))?,
+    };
     let mut paths = Vec::new();
     for dir in &args.ham {
         list(dir, &mut paths)?;

@@ -63,7 +63,13 @@ fn back_in(one: &Attached, is_before: bool, facts: &Facts) -> Option<Finding> {
         let others = "no_unknown_recipient_checks,no_header_body_checks,no_milters";
         finding.mend(place(one.service), [format!("-o receive_override_options={others}")])
     } else {
-        finding.mend("mailseal.toml", ["[identity]", "trusted_relays = [\"127.0.0.1\"]"])
+        // In both lists it would be warned of: the relay goes first.
+        let others = identity.trusted_networks.iter().filter(|net| !net.contains(&loopback));
+        let others: Vec<String> = others.map(|net| format!("\"{net}\"")).collect();
+        let networks = format!("trusted_networks = [{}]", others.join(", "));
+        let lines =
+            ["[identity]".to_owned(), "trusted_relays = [\"127.0.0.1\"]".to_owned(), networks];
+        finding.mend("mailseal.toml", lines)
     })
 }
 

@@ -38,6 +38,17 @@ pub enum ExportError {
     },
 }
 
+impl ExportError {
+    /// Whether what was asked for cannot be, and nothing is wrong with the system.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::NoKey { .. } => true,
+            Self::Store(error) => error.is_usage(),
+            Self::Key(_) | Self::Io { .. } => false,
+        }
+    }
+}
+
 /// Writes `SELECTOR.private` (PKCS#8, mode 0600) and `SELECTOR.txt` (its record) into a directory,
 /// as opendkim-genkey does. Returns the two paths.
 pub fn export(

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::plan::{Plan, plain, shown};
-use super::read::{KEY_BYTES_MAX, read};
+use super::read::{KEY_BYTES_MAX, read, reason};
 use crate::keys::DomainName;
 
 /// More files than this are not looked at.
@@ -22,11 +22,7 @@ type Names = (String, String);
 /// Plans the import of one file whose domain and selector the operator may have given.
 pub fn key_file(plan: &mut Plan, path: &Path, domain: Option<&str>, selector: Option<&str>) {
     if let Err(error) = fs::metadata(path) {
-        let reason = match error.kind() {
-            io::ErrorKind::NotFound => "no such file".to_owned(),
-            _ => format!("cannot be read: {error}"),
-        };
-        return plan.refuse(format!("{}: {reason}", plain(path)));
+        return plan.refuse(format!("{}: {}", plain(path), reason(&error)));
     }
     match names(path, domain, selector) {
         Ok((domain, selector)) => {
@@ -206,7 +202,7 @@ fn entries(plan: &mut Plan, dir: &Path) -> Vec<PathBuf> {
     let read = || -> io::Result<Vec<PathBuf>> {
         fs::read_dir(dir)?.take(FILES_MAX).map(|entry| Ok(entry?.path())).collect()
     };
-    let paths = read().map_err(|error| format!("{}: cannot be read: {error}", plain(dir)));
+    let paths = read().map_err(|error| format!("{}: {}", plain(dir), reason(&error)));
     let mut paths = plan.or_refuse(paths).unwrap_or_default();
     let is_hidden = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
