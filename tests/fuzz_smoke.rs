@@ -34,9 +34,9 @@ macro_rules! targets {
 }
 
 targets! {
-    arc_chain clamd_reply config_file dkim_body dkim_key_record dkim_signature dmarc_record dns_answers
-    filter_configs foreign_key header_and_from judged_message key_state milter_frames mime_views
-    opendkim_tables pcre_table results_forged rule_file spf_record tsig_key
+    arc_chain body_sink clamd_reply config_file dkim_body dkim_key_record dkim_signature dmarc_record
+    dns_answers filter_configs foreign_key header_and_from judged_message key_state milter_frames
+    mime_views opendkim_tables pcre_table results_forged rule_file spf_record tsig_key
 }
 
 /// Mutations of each target's seeds, unless `$MAILSEAL_FUZZ_MUTATIONS` says another number.
