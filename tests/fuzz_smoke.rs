@@ -110,6 +110,10 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
+fn seed(target: &str, name: &str) -> Vec<u8> {
+    fs::read(fuzz().join("seeds").join(target).join(name)).unwrap()
+}
+
 fn fuzz() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz"))
 }
@@ -149,6 +153,18 @@ fn each_target_is_run_here_and_by_cargo_fuzz() {
         assert!(manifest.contains(&format!("fuzz_targets/{name}.rs")), "{name}");
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");
     }
+}
+
+/// A daemon that answers nothing would be sound, too.
+#[test]
+fn milter_frames_are_answered() {
+    let kinds = |name| {
+        let answers = targets::milter_frames::answers(&seed("milter_frames", name));
+        String::from_utf8(answers.into_iter().map(|(kind, _)| kind).collect()).unwrap()
+    };
+    let seeds = ["http", "message", "signed", "rules", "answered"];
+    let expected = ["", "Ocmia", "Oia", "Ommmhiii-+qay", "Occcccccia"];
+    assert_eq!(seeds.map(kinds), expected);
 }
 
 // What the targets take for libfuzzer's crate: its macro, which here makes a function of a target. Below
