@@ -12,6 +12,9 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use mailseal::auth::Authentication;
+use mailseal::auth::spf::Identity;
+use mailseal::result::AuthResult;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -155,7 +158,23 @@ fn each_target_is_run_here_and_by_cargo_fuzz() {
     }
 }
 
-/// A daemon that answers nothing would be sound, too.
+/// A world in which everything fails is sound, too: the targets would hold and find nothing.
+#[test]
+fn dns_answers_are_understood() {
+    let judged = |name| targets::dns_answers::judged(&seed("dns_answers", name)).auth;
+    let pass = judged("pass");
+    let spf = |auth: &Authentication| {
+        let of = |identity| auth.spf.iter().find(|spf| spf.identity == identity).unwrap().result;
+        [Identity::Helo, Identity::MailFrom].map(of)
+    };
+    assert_eq!(spf(&pass), [AuthResult::Pass; 2]);
+    assert_eq!(pass.iprev.as_ref().unwrap().result, AuthResult::Pass);
+    assert_eq!(pass.dkim[0].result, AuthResult::Fail);
+    assert_eq!(pass.dmarc.as_ref().unwrap().result, AuthResult::Pass);
+    assert_eq!(spf(&judged("loop")), [AuthResult::Permerror; 2]);
+}
+
+/// So would a daemon that answers nothing.
 #[test]
 fn milter_frames_are_answered() {
     let kinds = |name| {
