@@ -12,6 +12,9 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use mailseal::auth::Authentication;
+use mailseal::auth::spf::Identity;
+use mailseal::result::AuthResult;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -34,9 +37,9 @@ macro_rules! targets {
 }
 
 targets! {
-    arc_chain clamd_reply config_file dkim_body dkim_key_record dkim_signature dmarc_record dns_answers
-    filter_configs foreign_key header_and_from judged_message key_state milter_frames mime_views
-    opendkim_tables pcre_table results_forged rule_file spf_record tsig_key
+    arc_chain body_sink clamd_reply config_file dkim_body dkim_key_record dkim_signature dmarc_record
+    dns_answers filter_configs foreign_key header_and_from judged_message key_state milter_frames
+    mime_views opendkim_tables pcre_table results_forged rule_file spf_record tsig_key
 }
 
 /// Mutations of each target's seeds, unless `$MAILSEAL_FUZZ_MUTATIONS` says another number.
@@ -110,6 +113,10 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
+fn seed(target: &str, name: &str) -> Vec<u8> {
+    fs::read(fuzz().join("seeds").join(target).join(name)).unwrap()
+}
+
 fn fuzz() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz"))
 }
@@ -149,6 +156,34 @@ fn each_target_is_run_here_and_by_cargo_fuzz() {
         assert!(manifest.contains(&format!("fuzz_targets/{name}.rs")), "{name}");
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");
     }
+}
+
+/// A world in which everything fails is sound, too: the targets would hold and find nothing.
+#[test]
+fn dns_answers_are_understood() {
+    let judged = |name| targets::dns_answers::judged(&seed("dns_answers", name)).auth;
+    let pass = judged("pass");
+    let spf = |auth: &Authentication| {
+        let of = |identity| auth.spf.iter().find(|spf| spf.identity == identity).unwrap().result;
+        [Identity::Helo, Identity::MailFrom].map(of)
+    };
+    assert_eq!(spf(&pass), [AuthResult::Pass; 2]);
+    assert_eq!(pass.iprev.as_ref().unwrap().result, AuthResult::Pass);
+    assert_eq!(pass.dkim[0].result, AuthResult::Fail);
+    assert_eq!(pass.dmarc.as_ref().unwrap().result, AuthResult::Pass);
+    assert_eq!(spf(&judged("loop")), [AuthResult::Permerror; 2]);
+}
+
+/// So would a daemon that answers nothing.
+#[test]
+fn milter_frames_are_answered() {
+    let kinds = |name| {
+        let answers = targets::milter_frames::answers(&seed("milter_frames", name));
+        String::from_utf8(answers.into_iter().map(|(kind, _)| kind).collect()).unwrap()
+    };
+    let seeds = ["http", "message", "signed", "rules", "answered"];
+    let expected = ["", "Ocmia", "Oia", "Ommmhiii-+qay", "Occcccccia"];
+    assert_eq!(seeds.map(kinds), expected);
 }
 
 // What the targets take for libfuzzer's crate: its macro, which here makes a function of a target. Below

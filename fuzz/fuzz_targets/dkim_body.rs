@@ -1,38 +1,54 @@
-//! A body canonicalized in chunks of any size, against RFC 6376 §3.4.3 and §3.4.4 taken word by
-//! word. The first octet says how the rest is cut.
+//! A body canonicalized in chunks of any size, and its digests with and without `l=`, against RFC 6376
+//! §3.4.3, §3.4.4 and §3.4.5 taken word by word. The first octet says how the rest is cut.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use mailseal::dkim::canonical::Canonicalization::{self, Relaxed, Simple};
 use mailseal::dkim::canonical::body::BodyCanonicalizer;
-use mailseal::dkim::digest::{BodyHasher, BodyWant};
+use mailseal::dkim::digest::{BodyHash, BodyHasher, BodyWant};
+use ring::digest::{SHA256, digest};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, body)) = data.split_first() else { return };
-    for canonicalization in [Simple, Relaxed] {
-        let wanted = naive(canonicalization, body);
+    let wanted = [Simple, Relaxed].map(|wanted| (wanted, naive(wanted, body)));
+    for (canonicalization, wanted) in &wanted {
         let mut octets = Vec::new();
-        let mut canonicalizer = BodyCanonicalizer::new(canonicalization);
+        let mut canonicalizer = BodyCanonicalizer::new(*canonicalization);
         for chunk in chunks(body, cut) {
             canonicalizer.update(chunk, &mut |slice| octets.extend_from_slice(slice));
         }
         canonicalizer.finish(&mut |slice| octets.extend_from_slice(slice));
         assert_eq!(octets.escape_ascii().to_string(), wanted.escape_ascii().to_string());
+    }
 
-        let lengths = [None, Some(0), Some(u64::from(cut)), Some(wanted.len() as u64)];
-        let wants = lengths.map(|length| BodyWant { canonicalization, length });
-        let (mut whole, mut cut_up) = (BodyHasher::new(wants), BodyHasher::new(wants));
-        whole.update(body);
-        chunks(body, cut).for_each(|chunk| cut_up.update(chunk));
-        let (whole, cut_up) = (whole.finish(), cut_up.finish());
-        for want in &wants {
-            assert!(whole.get(want).is_some());
-            assert_eq!(whole.get(want), cut_up.get(want), "{want:?}");
-            assert_eq!(whole.get(want).map(|hash| hash.octets), Some(wanted.len() as u64));
-        }
-        assert_eq!(whole.get(&wants[0]).map(|h| h.sha256), whole.get(&wants[3]).map(|h| h.sha256));
+    let expected: Vec<(BodyWant, BodyHash)> =
+        wanted.iter().flat_map(|(wanted, octets)| hashes(*wanted, octets, cut)).collect();
+    let wants = || expected.iter().map(|(want, _)| *want);
+    let (mut whole, mut cut_up) = (BodyHasher::new(wants()), BodyHasher::new(wants()));
+    whole.update(body);
+    chunks(body, cut).for_each(|chunk| cut_up.update(chunk));
+    let (whole, cut_up) = (whole.finish(), cut_up.finish());
+    for (want, hash) in &expected {
+        assert_eq!(whole.get(want), Some(hash), "{want:?}");
+        assert_eq!(cut_up.get(want), Some(hash), "{want:?}, cut");
     }
 });
+
+/// The digests of all of a canonicalized body, and of its beginnings (RFC 6376 §3.4.5).
+fn hashes(
+    canonicalization: Canonicalization,
+    octets: &[u8],
+    cut: u8,
+) -> impl Iterator<Item = (BodyWant, BodyHash)> {
+    let len = octets.len();
+    let lengths = [None, Some(0), Some(usize::from(cut)), Some(len / 2), Some(len), Some(len + 1)];
+    lengths.into_iter().map(move |length| {
+        let beginning = &octets[..length.unwrap_or(len).min(len)];
+        let sha256 = digest(&SHA256, beginning).as_ref().try_into().expect("32 octets");
+        let want = BodyWant { canonicalization, length: length.map(|length| length as u64) };
+        (want, BodyHash { sha256, octets: len as u64 })
+    })
+}
 
 /// Chunks of 1 to 16 octets by turns; one alone where `cut` is 0.
 fn chunks(body: &[u8], cut: u8) -> impl Iterator<Item = &[u8]> {

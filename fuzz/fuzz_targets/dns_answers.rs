@@ -68,17 +68,23 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
+    judged(data);
+});
+
+/// The verdict after such answers; the same are given to the lint.
+pub(crate) fn judged(data: &[u8]) -> Verdict {
     let mut threads = tokio::runtime::Builder::new_current_thread();
     let threads = threads.enable_all().start_paused(true).build().expect("a thread");
     threads.block_on(async {
         let mut config = CONFIG.clone();
         config.dns.servers = vec![serve(Script::parse(data)).await];
-        judge(config.clone()).await;
+        let verdict = judge(config.clone()).await;
         lint_domain(Runtime::build(config).expect("a runtime")).await;
-    });
-});
+        verdict
+    })
+}
 
-async fn judge(config: Config) {
+async fn judge(config: Config) -> Verdict {
     let runtime = Arc::new(Runtime::build(config).expect("a runtime"));
     let envelope = Envelope {
         client: Client { addr: Some(CLIENT.into()), name: None },
@@ -101,6 +107,7 @@ async fn judge(config: Config) {
         !verdict.to_string().contains(|c: char| c.is_control() && !"\n\t".contains(c)),
         "{verdict}"
     );
+    verdict
 }
 
 fn assert_just(verdict: &Verdict) {

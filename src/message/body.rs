@@ -7,7 +7,7 @@ use crate::dkim::digest::{BodyHasher, BodyHashes};
 use crate::scan::Scan;
 
 /// Where the chunks of a body go.
-pub(crate) struct BodySink {
+pub struct BodySink {
     hasher: BodyHasher,
     kept: Vec<u8>,
     kept_bytes_max: usize,
@@ -17,7 +17,7 @@ pub(crate) struct BodySink {
 
 /// What is known of a body once it is through.
 #[derive(Debug)]
-pub(crate) struct Body {
+pub struct Body {
     /// The hashes that signatures need.
     pub hashes: BodyHashes,
     /// The beginning, where a rule wants it.
@@ -30,12 +30,12 @@ pub(crate) struct Body {
 
 impl BodySink {
     /// A sink for the hashes that are wanted; `kept_bytes_max` is 0 where no rule reads bodies.
-    pub(crate) fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
+    pub fn new(hasher: BodyHasher, kept_bytes_max: usize, scan: Option<Scan>) -> Self {
         Self { hasher, kept: Vec::new(), kept_bytes_max, octets: 0, scan }
     }
 
     /// Takes the next chunk. Waits only for a slow scanner, and for that not long.
-    pub(crate) async fn write(&mut self, chunk: Bytes) {
+    pub async fn write(&mut self, chunk: Bytes) {
         self.hasher.update(&chunk);
         self.octets += chunk.len() as u64;
         let room = self.kept_bytes_max - self.kept.len();
@@ -51,7 +51,7 @@ impl BodySink {
     }
 
     /// Ends the body; the scanner may still be at work.
-    pub(crate) fn finish(self) -> Body {
+    pub fn finish(self) -> Body {
         let Self { hasher, kept, octets, scan, .. } = self;
         Body { hashes: hasher.finish(), kept, octets, scan }
     }

@@ -101,7 +101,10 @@ fn with_crlf(octets: &[u8]) -> Vec<u8> {
 fn field(octets: &[u8]) -> Option<(usize, usize)> {
     let mut len = line_len(octets);
     let colon = octets[..len].iter().position(|&octet| octet == b':')?;
-    let name = octets[..colon].trim_ascii_end();
+    // RFC 5322 §4.5: of white space, only spaces and tabs may stand before the colon.
+    let is_wsp = |octet: &u8| matches!(octet, b' ' | b'\t');
+    let end = octets[..colon].iter().rposition(|octet| !is_wsp(octet)).map_or(0, |at| at + 1);
+    let name = &octets[..end];
     if name.is_empty() || !name.iter().all(|octet| matches!(octet, 33..=126)) {
         return None;
     }
@@ -142,6 +145,8 @@ mod tests {
         assert_eq!(parsed(b"From : a\nA: 1\n").0.headers.len(), 2);
         assert_eq!(parsed(b"A: 1\r\nno field\r\n").1, b"no field\r\n");
         assert_eq!(parsed(b" From: folded first line\r\n").0.headers.len(), 0);
+        assert_eq!(parsed(b"A \t: 1\r\nFrom\n: a\r\n").1, b"From\n: a\r\n");
+        assert_eq!(parsed(b"From\x0c: a\r\n").0.headers.len(), 0);
         assert_eq!(parsed(b"").1, b"");
         let (draft, body) = parsed(b"A: 1\nB: 2\n\nx\r\ny\n");
         assert_eq!((draft.headers.len(), &body[..]), (2, &b"x\r\ny\r\n"[..]));

@@ -1,7 +1,7 @@
 //! What all stages read: the envelope, the header block, and what was kept of the body.
 
 pub mod address;
-pub(crate) mod body;
+pub mod body;
 pub(crate) mod cfws;
 pub mod domain;
 pub(crate) mod encoded_word;

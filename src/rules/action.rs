@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::captures::{Captures, Groups, Template};
 use super::edit::{Edit, Which, edit};
-use super::fields::reply;
+use super::fields::{field_name, reply};
 use super::found::Found;
 use super::reader::Reader;
 use crate::config::error::Complaint;
@@ -280,15 +280,16 @@ impl Which {
         headers: &'a HeaderBlock,
         found: Option<usize>,
     ) -> impl Iterator<Item = (String, u32, Field<'a>)> {
-        let named = |field: Field<'_>| String::from_utf8_lossy(field.name.trim_ascii_end()).into();
-        let name: String = match self {
-            Self::Named { name, .. } => name.clone(),
-            Self::Found => {
-                found.and_then(|index| headers.iter().nth(index)).map(named).unwrap_or_default()
-            }
+        // An MTA does not find a field by what is no name, or takes it for something else.
+        let named =
+            |field: Field<'_>| field_name(str::from_utf8(field.name.trim_ascii_end()).ok()?).ok();
+        let name: Option<String> = match self {
+            Self::Named { name, .. } => Some(name.clone()),
+            Self::Found => found.and_then(|index| headers.iter().nth(index)).and_then(named),
         };
-        let (of_name, written) = (name.clone(), name);
-        let fields = headers.iter().enumerate().filter(move |(_, field)| field.is(&of_name));
+        let written = name.clone().unwrap_or_default();
+        let is_meant = move |field: Field<'_>| name.as_ref().is_some_and(|name| field.is(name));
+        let fields = headers.iter().enumerate().filter(move |(_, field)| is_meant(*field));
         fields
             .zip(1_u32..)
             .filter(move |((index, field), _)| match self {
@@ -322,4 +323,24 @@ fn cut(mut text: String, chars_max: usize) -> String {
         text.truncate(end.unwrap_or(0));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_whose_name_is_none_is_not_edited() {
+        let is_removed = |name: &&[u8]| {
+            let mut headers = HeaderBlock::default();
+            headers.push(name, b" a");
+            let (removed, mut effects) = (Edit::Remove { which: Which::Found }, Vec::new());
+            make_out(&removed, &headers, Some(0), &Captures::default(), &mut effects);
+            !effects.is_empty()
+        };
+        assert!([&b"Y-a"[..], b"Y-a ", b"Y-\\"].iter().all(is_removed));
+        let others =
+            [&b"Y-\x05"[..], b"Y-\nX: b", b"Y:b", b"Y b", b" ", b"", b"Y-\xff", b"Y-\xc3\xa4"];
+        assert!(!others.iter().any(is_removed));
+    }
 }

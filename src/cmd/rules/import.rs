@@ -84,7 +84,7 @@ fn report(imported: &Imported) {
     let said = [("note", notes), ("skipped, as by Postfix", skipped), ("not taken over", lost)];
     for (what, lines) in said {
         for line in lines {
-            complain(&format!("{what}: {}", plain(line)));
+            complain(&format!("{what}: {line}"));
         }
     }
     if *rules == 0 {
@@ -96,11 +96,6 @@ fn report(imported: &Imported) {
         skipped.len(),
         lost.len()
     ));
-}
-
-/// What a table says may hold anything.
-fn plain(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn tables(args: &Import) -> anyhow::Result<Vec<Table>> {

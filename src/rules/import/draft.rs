@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::action::{self, Deed};
 use super::pattern::{Translated, Untranslated};
+use super::plain;
 use super::quote::{literal, quoted};
 use super::table::{Dialect, Entry, Match};
 use crate::rules::line_pattern::LinePattern;
@@ -79,7 +80,7 @@ impl Draft {
         let when = if parts.len() == 1 { parts.remove(0) } else { LineCondition::All(parts) };
         let rule = LineRule { table: TABLE.to_owned(), kinds: place.kinds.to_vec(), when };
         let result = String::from_utf8_lossy(&entry.result);
-        let about: String = format!("{}:{}: {result}", place.file, entry.line)
+        let about: String = plain(&format!("{}:{}: {result}", place.file, entry.line))
             .chars()
             .take(ABOUT_CHARS_MAX)
             .collect();

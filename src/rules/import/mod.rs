@@ -48,7 +48,7 @@ pub struct Imported {
     pub text: String,
     /// How many rules it has.
     pub rules: usize,
-    /// What is different or should be known, as `file:line: text`.
+    /// What is different or should be known, as `file:line: text`: lines for a terminal, as all below.
     pub notes: Vec<String>,
     /// What Postfix skips, too.
     pub skipped: Vec<String>,
@@ -70,7 +70,7 @@ pub fn import(sources: &[Source<'_>]) -> Imported {
             dialect: source.dialect,
         };
         let table = Table::read(source.text, source.dialect);
-        let says = |line: usize, text: &str| format!("{}:{line}: {text}", source.file);
+        let says = |line: usize, text: &str| plain(&format!("{}:{line}: {text}", source.file));
         imported.skipped.extend(table.skipped.iter().map(|note| says(note.line, &note.text)));
         for entry in &table.entries {
             match Draft::of(entry, &place) {
@@ -96,13 +96,13 @@ impl Imported {
         self.text = format!(
             "# Imported from Postfix's {}: each line of a message goes to the first rule here\n\
              # that holds for it.\n",
-            listed(&files)
+            plain(&listed(&files))
         );
         self.rules = drafts.len();
         for (number, (file, draft)) in drafts.iter().enumerate() {
             let (hit, miss) = example::examples(draft, number, &table);
             self.text.push_str(&draft.to_text(hit.as_deref(), miss.as_deref()));
-            let says = |text: &str| format!("{file}:{}: {text}", draft.line);
+            let says = |text: &str| plain(&format!("{file}:{}: {text}", draft.line));
             if hit.is_none() || miss.is_none() {
                 self.notes.push(says(&format!("no example for rule {}: give it some", draft.name)));
             }
@@ -122,6 +122,16 @@ fn listed(files: &[&str]) -> String {
         }
     }
     names.join(", ")
+}
+
+/// What a table says, or is called, may hold anything: as a line that moves no cursor.
+fn plain(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control() => '?',
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// What the names of a file's rules begin with: its own name as rules have names.
@@ -144,4 +154,21 @@ fn prefix(file: &str, taken: &mut HashSet<String>) -> String {
         numbered = format!("{name}-{number}");
     }
     numbered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_table_is_lines() {
+        let text = b"/a/ \x07WRONG\x1b[2J x\n/b/\x1b OK\n/c/ OK\t\x00\n";
+        let kinds = [Kind::Header];
+        let source = Source { file: "a\nb", dialect: Dialect::Pcre, kinds: &kinds, text };
+        let Imported { text, rules, skipped, lost, .. } = import(&[source]);
+        assert_eq!(lost, ["a?b:1: ?WRONG?[2J is no action, and does nothing in Postfix either"]);
+        assert_eq!((rules, skipped.len()), (2, 1));
+        assert!(text.starts_with("# Imported from Postfix's a?b: "), "{text}");
+        assert!(text.contains("about = 'a?b:3: OK ?'"), "{text}");
+    }
 }
