@@ -156,6 +156,35 @@ fn pasted_lines_heal() {
     assert_eq!(names, ["\"bounces\"", "\"no-keys\""], "{main}{config}");
 }
 
+/// A content filter's address becomes a relay, and is then in no list that is warned of.
+#[test]
+fn the_lines_for_a_content_filter_bring_no_other_finding() {
+    let host = Host::new("inet:127.0.0.1:8891");
+    postfix(
+        &host,
+        "content_filter = amavis:[127.0.0.1]:10024\nmynetworks = 127.0.0.0/8 [::1]/128\n",
+    );
+    let back = "127.0.0.1:10025 inet n - n - - smtpd -o content_filter= \
+                -o smtpd_milters=inet:127.0.0.1:8891\n";
+    let master = fs::read_to_string(host.path("master.cf")).unwrap();
+    host.write("master.cf", &format!("{master}{back}"));
+    let report = || -> Vec<Value> {
+        let ran = host.run(&[&FILES[..], &["--remote", "--json"]].concat());
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        report["findings"].as_array().unwrap().clone()
+    };
+    let findings = report();
+    let finding = findings.iter().find(|one| one["name"] == "reinjection").unwrap();
+    let lines = finding["remedy"][0]["lines"].as_array().unwrap().iter();
+    let lines: String = lines.map(|line| format!("{}\n", line.as_str().unwrap())).collect();
+    let config = fs::read_to_string(host.path("mailseal.toml")).unwrap();
+    host.write("mailseal.toml", &config.replacen("[identity]\n", &lines, 1));
+    for finding in report() {
+        let name = finding["name"].as_str().unwrap();
+        assert!(!["reinjection", "config", "mynetworks"].contains(&name), "{finding}");
+    }
+}
+
 /// Real postconf, on a configuration that it alone can tell.
 #[test]
 fn postconf_is_asked() {

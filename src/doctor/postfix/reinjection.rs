@@ -1,8 +1,16 @@
 //! A content filter takes mail out of Postfix and hands it back in, where the filters see it again: by then its
 //! client is this host, whose mail is ours and is signed.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
 use super::{Attached, Postfix, place};
+use crate::config::Identity;
 use crate::doctor::{Facts, Finding, Severity};
+
+/// As which a content filter hands mail back.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(super) fn findings(postfix: &Postfix, facts: &Facts) -> Vec<Finding> {
     let config = &facts.config;
@@ -40,8 +48,7 @@ fn is_reinjection(postfix: &Postfix, one: &Attached) -> bool {
 /// The service that takes mail back has us.
 fn back_in(one: &Attached, is_before: bool, facts: &Facts) -> Option<Finding> {
     let identity = &facts.config.identity;
-    let loopback = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-    if identity.trusted_relays.iter().any(|network| network.contains(&loopback)) {
+    if identity.trusted_relays.iter().any(|network| network.contains(&LOOPBACK)) {
         return None;
     }
     let name = &one.service.name;
@@ -63,14 +70,27 @@ fn back_in(one: &Attached, is_before: bool, facts: &Facts) -> Option<Finding> {
         let others = "no_unknown_recipient_checks,no_header_body_checks,no_milters";
         finding.mend(place(one.service), [format!("-o receive_override_options={others}")])
     } else {
-        // In both lists it would be warned of: the relay goes first.
-        let others = identity.trusted_networks.iter().filter(|net| !net.contains(&loopback));
-        let others: Vec<String> = others.map(|net| format!("\"{net}\"")).collect();
-        let networks = format!("trusted_networks = [{}]", others.join(", "));
-        let lines =
-            ["[identity]".to_owned(), "trusted_relays = [\"127.0.0.1\"]".to_owned(), networks];
-        finding.mend("mailseal.toml", lines)
+        finding.mend("mailseal.toml", as_relay(identity))
     })
+}
+
+/// The network of this host goes from one list to the other: in both, it is warned of, and in none,
+/// Postfix would relay for strangers.
+fn as_relay(identity: &Identity) -> [String; 3] {
+    let (mut relays, ours): (Vec<IpNet>, Vec<IpNet>) =
+        identity.trusted_networks.iter().partition(|network| network.contains(&LOOPBACK));
+    if relays.is_empty() {
+        relays.push(LOOPBACK.into());
+    }
+    let list = |networks: &[IpNet]| {
+        let quoted: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
+        quoted.join(", ")
+    };
+    [
+        "[identity]".to_owned(),
+        format!("trusted_relays = [{}]", list(&relays)),
+        format!("trusted_networks = [{}]", list(&ours)),
+    ]
 }
 
 fn edited_later() -> Finding {
