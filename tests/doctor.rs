@@ -176,7 +176,7 @@ fn the_lines_for_a_content_filter_bring_no_other_finding() {
     let findings = report();
     let finding = findings.iter().find(|one| one["name"] == "reinjection").unwrap();
     let lines = finding["remedy"][0]["lines"].as_array().unwrap().iter();
-    let lines: String = lines.map(|line| format!("{}\n", line.as_str().unwrap())).collect();
+    let lines = lines.map(|line| line.as_str().unwrap()).collect::<Vec<_>>().join("\n") + "\n";
     let config = fs::read_to_string(host.path("mailseal.toml")).unwrap();
     host.write("mailseal.toml", &config.replacen("[identity]\n", &lines, 1));
     for finding in report() {
