@@ -6,6 +6,7 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -270,22 +271,25 @@ async fn an_end_that_carries_octets_ends_the_connection() {
     serves(server.daemon.addr);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rules_that_do_not_end_defer_their_message_alone() {
-    // Digits abound, and letters before them do not: a large body is looked at octet by octet, which
-    // takes far longer than a timer's grain.
+/// Rules on a part, for a text in which digits abound, and letters before them do not: a long one is
+/// looked at octet by octet, which takes far longer than a timer's grain.
+fn slow_rules(lengths: Range<usize>, part: &str, example: impl Fn(String) -> String) -> String {
     let rule = |n: usize| {
-        let word = format!("{}1", "a".repeat(n));
+        let hit = example(format!("{}1", "a".repeat(n)).repeat(2));
         format!(
             "[[rule]]\nname = \"any-{n}\"\nabout = \"Any.\"\naction = \"tag\"\n\
-             when = {{ body = '(?:[a-y]{{{n}}}[0-9]){{2}}' }}\n\
-             examples.hit = [\"Subject: s\\n\\n{word}{word}\"]\n\
-             examples.miss = [\"Subject: s\"]\n"
+             when = {{ {part} = '(?:[a-y]{{{n}}}[0-9]){{2}}' }}\n\
+             examples.hit = [{hit}]\nexamples.miss = [\"Subject: s\"]\n"
         )
     };
-    let rule: String = (10..40).map(rule).collect();
+    lengths.map(rule).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_do_not_end_defer_their_message_alone() {
+    let rules = slow_rules(10..40, "body", |text| format!("\"Subject: s\\n\\n{text}\""));
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("any.toml"), rule).unwrap();
+    std::fs::write(dir.path().join("any.toml"), rules).unwrap();
     let slow = |runtime: &mut Runtime| {
         runtime.rules = RuleSet::load(dir.path()).unwrap();
         runtime.config.rules.body_bytes_max = 32 << 20;
@@ -304,18 +308,9 @@ async fn rules_that_do_not_end_defer_their_message_alone() {
 /// The envelope is no shorter way to a serving thread than the body.
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_that_do_not_end_with_the_recipients_defer_their_message_alone() {
-    let rule = |n: usize| {
-        let word = format!("{}1", "a".repeat(n));
-        format!(
-            "[[rule]]\nname = \"any-{n}\"\nabout = \"Any.\"\naction = \"tag\"\n\
-             when = {{ recipient = '(?:[a-y]{{{n}}}[0-9]){{2}}' }}\n\
-             examples.hit = [{{ recipients = [\"{word}{word}\"] }}]\n\
-             examples.miss = [\"Subject: s\"]\n"
-        )
-    };
-    let rule: String = (10..110).map(rule).collect();
+    let rules = slow_rules(10..110, "recipient", |text| format!("{{ recipients = [\"{text}\"] }}"));
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("any.toml"), rule).unwrap();
+    std::fs::write(dir.path().join("any.toml"), rules).unwrap();
     let slow = |runtime: &mut Runtime| {
         runtime.rules = RuleSet::load(dir.path()).unwrap();
         // Any time is too long.

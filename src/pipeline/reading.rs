@@ -1,5 +1,5 @@
-//! What is read in the envelope and the beginning of a body: what rules look for, attachments, and what a delivery
-//! report returns.
+//! What is read in the envelope and the beginning of a body: what rules look for, attachments, and
+//! what a delivery report returns.
 
 use crate::auth::Authentication;
 use crate::checks::report::{self, Returned};

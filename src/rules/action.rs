@@ -287,17 +287,20 @@ impl Which {
             Self::Named { name, .. } => Some(name.clone()),
             Self::Found => found.and_then(|index| headers.iter().nth(index)).and_then(named),
         };
-        let written = name.clone().unwrap_or_default();
-        let is_meant = move |field: Field<'_>| name.as_ref().is_some_and(|name| field.is(name));
-        let fields = headers.iter().enumerate().filter(move |(_, field)| is_meant(*field));
-        fields
-            .zip(1_u32..)
-            .filter(move |((index, field), _)| match self {
-                Self::Found => found == Some(*index),
-                Self::Named { matches: None, .. } => true,
-                Self::Named { matches: Some(pattern), .. } => pattern.find(value(*field)).is_some(),
-            })
-            .map(move |((_, field), occurrence)| (written.clone(), occurrence, field))
+        name.into_iter().flat_map(move |name| {
+            let (of_name, written) = (name.clone(), name);
+            let fields = headers.iter().enumerate().filter(move |(_, field)| field.is(&of_name));
+            fields
+                .zip(1_u32..)
+                .filter(move |((index, field), _)| match self {
+                    Self::Found => found == Some(*index),
+                    Self::Named { matches: None, .. } => true,
+                    Self::Named { matches: Some(pattern), .. } => {
+                        pattern.find(value(*field)).is_some()
+                    }
+                })
+                .map(move |((_, field), occurrence)| (written.clone(), occurrence, field))
+        })
     }
 
     /// What the edit's own pattern captured, where it has one.

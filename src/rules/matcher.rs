@@ -1,5 +1,5 @@
-//! All tests of a rule set on the texts of a message and its envelope: each text is made once and read in few passes,
-//! however many patterns there are.
+//! All tests of a rule set on the texts of a message and its envelope: each text is made once and
+//! read in few passes, however many patterns there are.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

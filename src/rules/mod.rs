@@ -70,7 +70,6 @@ pub use texts::Texts;
 use condition::{Test, What};
 use file::RuleFile;
 use lists::Lists;
-use looked::Place;
 use matcher::Matcher;
 use names::Names;
 use rule::{ByName, Rule};
@@ -177,7 +176,6 @@ impl RuleSet {
         if self.is_empty() {
             return Vec::new();
         }
-        let place = |test: &Test| -> Option<&Place> { looked.place(test) };
         let mut hits = Vec::new();
         let mut referred: HashSet<&str> = HashSet::new();
         for (number, rule) in self.rules.iter().enumerate() {
@@ -195,7 +193,7 @@ impl RuleSet {
             if !rule.when.holds(&holds) {
                 continue;
             }
-            hits.push(rule.hit(facts, &place, &holds));
+            hits.push(rule.hit(facts, looked, &holds));
             if rule.deed.ends() {
                 break;
             }

@@ -10,7 +10,7 @@ use super::captures::Captures;
 use super::condition::{Condition, Test, What};
 use super::example::Example;
 use super::facts::Facts;
-use super::looked::Place;
+use super::looked::{Looked, Place};
 use super::table::{LineRule, Taken};
 use super::texts::Texts;
 use crate::config::error::{Complaint, Places};
@@ -55,15 +55,15 @@ impl Origin {
 impl Rule {
     /// What is reported of a message that the rule matches; `place` says where a test found
     /// something, if it holds. What a pattern found goes before what else is known.
-    pub(super) fn hit<'p>(
+    pub(super) fn hit(
         &self,
         facts: &Facts<'_>,
-        place: &impl Fn(&Test) -> Option<&'p Place>,
+        looked: &Looked,
         holds: &impl Fn(&Test) -> bool,
     ) -> Hit {
         let (mut found, mut fact) = (None, None);
         self.when.reasons(&mut |test| match &test.what {
-            What::Text(_) | What::Mime(_) => found = found.take().or_else(|| place(test)),
+            What::Text(_) | What::Mime(_) => found = found.take().or_else(|| looked.place(test)),
             What::Fact(known) if fact.is_none() && holds(test) => fact = known.found(facts),
             What::Fact(_) | What::Rule(_) => {}
         });
